@@ -1,0 +1,208 @@
+package keystore
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Providers lists the values of Target.Provider.
+func Providers() []string { return []string{"wowza", "akamai", "qencode", "agora"} }
+
+// Overlaps reports whether a provider accepts the tokens of two keys of one target at once. Qencode
+// tokens name their key; Akamai tries a transition key when the first fails. Wowza and Agora have one
+// slot, so that a new secret ends the old one's tokens.
+func Overlaps(provider string) bool { return provider == "qencode" || provider == "akamai" }
+
+// Timing holds the terms of the life cycle that do not depend on the target. Any value above 0 is
+// legal.
+type Timing struct {
+	SnapshotMaxAge time.Duration // C: the oldest snapshot a replica may sign from
+	ClockSkew      time.Duration // S
+	RollbackWindow time.Duration // how long a retired key keeps its bytes
+}
+
+// DefaultTiming returns C = 30 s, S = 15 s and a rollback window of 24 h.
+func DefaultTiming() Timing {
+	return Timing{SnapshotMaxAge: 30 * time.Second, ClockSkew: 15 * time.Second, RollbackWindow: 24 * time.Hour}
+}
+
+// Add appends k as the next pending version and returns a pointer to it.
+func (r *Record) Add(k Key, now time.Time) *Key {
+	k.Version = r.NextVersion()
+	k.State = Pending
+	k.CreatedAt = now
+	r.Keys = append(r.Keys, k)
+	return &r.Keys[len(r.Keys)-1]
+}
+
+// Activate makes a version the one that signs and moves its predecessor out, in one change: to
+// retiring where the provider accepts both, else straight to retired. Activating a retiring key is a
+// rollback. It wraps ErrIllegal where the move is not allowed or the key has no bytes.
+func (r *Record) Activate(version int, now time.Time, t Timing) error {
+	k, err := r.Key(version)
+	if err != nil {
+		return err
+	}
+	if k.State == Active {
+		return fmt.Errorf("%w: key %d is active already", ErrIllegal, version)
+	}
+	if err := CheckMove(k.State, Active); err != nil {
+		return err
+	}
+	if len(k.Sealed) == 0 {
+		return fmt.Errorf("%w: key %d holds no secret yet", ErrIllegal, version)
+	}
+	if old := r.Active(); old != nil {
+		r.leave(old, now, t)
+	}
+	k.State = Active
+	k.ActivatedAt = now
+	k.RetireAfter, k.Horizon = time.Time{}, time.Time{}
+	return nil
+}
+
+// leave moves the active key out of use.
+func (r *Record) leave(k *Key, now time.Time, t Timing) {
+	if Overlaps(r.Target.Provider) {
+		k.State = Retiring
+		k.RetireAfter = now.Add(t.SnapshotMaxAge + r.Target.MaxTokenLifetime + t.ClockSkew)
+		return
+	}
+	k.retired(now, t)
+}
+
+func (k *Key) retired(now time.Time, t Timing) {
+	k.State = Retired
+	k.RetiredAt = now
+	k.DestroyAfter = now.Add(t.RollbackWindow)
+}
+
+// ScheduleCut sets the horizon of the active key: no token of it outlives at, and none is signed from
+// then on. A zero at takes the cut back. It wraps ErrIllegal for a key that is not active, or an at
+// that is not after now.
+func (r *Record) ScheduleCut(version int, at, now time.Time) error {
+	k, err := r.Key(version)
+	if err != nil {
+		return err
+	}
+	if k.State != Active {
+		return fmt.Errorf("%w: only an active key can have a horizon; key %d is %s", ErrIllegal, version, k.State)
+	}
+	if !at.IsZero() && !at.After(now) {
+		return fmt.Errorf("%w: the horizon must lie in the future", ErrIllegal)
+	}
+	k.Horizon = at
+	return nil
+}
+
+// Retire moves an active key out of use, or a retiring one to retired. A retiring key whose tokens may
+// still live is refused unless force, which breaks those tokens on purpose.
+func (r *Record) Retire(version int, force bool, now time.Time, t Timing) error {
+	k, err := r.Key(version)
+	if err != nil {
+		return err
+	}
+	switch k.State {
+	case Active:
+		if force {
+			k.retired(now, t)
+			return nil
+		}
+		r.leave(k, now, t)
+		return nil
+	case Retiring:
+		if !force && now.Before(k.RetireAfter) {
+			return fmt.Errorf("%w: tokens of key %d live until %s; wait, or force to break them", ErrIllegal, version, k.RetireAfter.UTC().Format(time.RFC3339))
+		}
+		k.retired(now, t)
+		return nil
+	default:
+		return CheckMove(k.State, Retired)
+	}
+}
+
+// Destroy wipes the bytes of a pending or retired key for good. A retired key within its rollback
+// window is refused unless force.
+func (r *Record) Destroy(version int, force bool, now time.Time) error {
+	k, err := r.Key(version)
+	if err != nil {
+		return err
+	}
+	if err := CheckMove(k.State, Destroyed); err != nil {
+		return err
+	}
+	if k.State == Retired && !force && now.Before(k.DestroyAfter) {
+		return fmt.Errorf("%w: key %d can be rolled back to until %s; wait, or force to destroy it now", ErrIllegal, version, k.DestroyAfter.UTC().Format(time.RFC3339))
+	}
+	k.State = Destroyed
+	k.DestroyedAt = now
+	k.Sealed = nil
+	return nil
+}
+
+// CheckUpdate holds the rules that every Store applies before it commits a change of a record. It
+// wraps ErrIllegal.
+func CheckUpdate(before, after Record) error {
+	if after.Target.ID != before.Target.ID {
+		return fmt.Errorf("%w: a target keeps its id", ErrIllegal)
+	}
+	if after.Target.Provider != before.Target.Provider || after.Target.Scheme != before.Target.Scheme {
+		return fmt.Errorf("%w: a target keeps its provider and scheme", ErrIllegal)
+	}
+	if len(after.Keys) < len(before.Keys) {
+		return fmt.Errorf("%w: key versions are never removed, only destroyed", ErrIllegal)
+	}
+	active, last := 0, 0
+	for i, k := range after.Keys {
+		if i < len(before.Keys) {
+			if err := checkSuccessor(before.Keys[i], k); err != nil {
+				return err
+			}
+		} else if k.State != Pending && k.State != Active {
+			return fmt.Errorf("%w: a new key begins as pending", ErrIllegal)
+		}
+		if k.Version <= last {
+			return fmt.Errorf("%w: key versions only grow", ErrIllegal)
+		}
+		last = k.Version
+		if err := checkKey(k); err != nil {
+			return err
+		}
+		if k.State == Active {
+			active++
+		}
+	}
+	if active > 1 {
+		return fmt.Errorf("%w: at most one key of a target is active", ErrIllegal)
+	}
+	return nil
+}
+
+func checkSuccessor(before, after Key) error {
+	if after.Version != before.Version {
+		return fmt.Errorf("%w: key versions are never renumbered", ErrIllegal)
+	}
+	if after.State != before.State {
+		if err := CheckMove(before.State, after.State); err != nil {
+			return err
+		}
+	}
+	if before.Fingerprint != "" && after.Fingerprint != before.Fingerprint {
+		return fmt.Errorf("%w: a key version keeps its secret", ErrIllegal)
+	}
+	return nil
+}
+
+func checkKey(k Key) error {
+	if !slices.Contains([]State{Pending, Active, Retiring, Retired, Destroyed}, k.State) {
+		return fmt.Errorf("%w: key %d has no valid state", ErrIllegal, k.Version)
+	}
+	if k.State == Destroyed && len(k.Sealed) > 0 {
+		return fmt.Errorf("%w: a destroyed key holds no bytes", ErrIllegal)
+	}
+	if (k.State == Active || k.State == Retiring) && len(k.Sealed) == 0 {
+		return fmt.Errorf("%w: an %s key holds its bytes", ErrIllegal, k.State)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package keystore
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Target is what one signing key protects at a provider.
+type Target struct {
+	// ID is the caller's name for the target: 1 to 63 of a-z, 0-9 and "-", beginning with a letter.
+	ID string
+	// Provider is one of Providers.
+	Provider string
+	// Scheme is the token format the target's keys sign.
+	Scheme string
+	// Account names a provider account of the config file; empty for imported keys only.
+	Account string
+	// Description is free text for people, at most 256 bytes.
+	Description string
+	// Options are the settings of the scheme that hold for the whole target.
+	Options SchemeOptions
+	// MaxTokenLifetime is T, the longest life of any token of this target, rounding included.
+	MaxTokenLifetime time.Duration
+	// Managed targets stand in the config file; the API shows them read-only.
+	Managed   bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// SchemeOptions are settings that the edge applies to every token of a target. Each scheme reads its
+// own and ignores the rest; the zero value is every scheme's default.
+type SchemeOptions struct {
+	// EdgeAuthTokenName is the parameter name of the token (EdgeAuth); "" means hdnts.
+	EdgeAuthTokenName string `json:"edge_auth_token_name,omitempty"`
+	// EdgeAuthAlgorithm is sha256 (the default), sha1 or md5 (EdgeAuth).
+	EdgeAuthAlgorithm string `json:"edge_auth_algorithm,omitempty"`
+	// EdgeAuthEscapeEarly is "escape token input" of Property Manager (EdgeAuth).
+	EdgeAuthEscapeEarly bool `json:"edge_auth_escape_early,omitempty"`
+	// AgoraForm is md5 (the default) or mid16 (Agora).
+	AgoraForm string `json:"agora_form,omitempty"`
+}
+
+// Key is one version of a target's signing key.
+type Key struct {
+	// Version counts from 1 within a target and is never reused.
+	Version int
+	State   State
+	// KID is the key's name in tokens; empty where the scheme has none.
+	KID string
+	// Fingerprint identifies the key without telling anything of a secret.
+	Fingerprint string
+	// Sealed is the encrypted secret. Only pending keys may lack it; destroyed keys have none.
+	Sealed []byte
+	// Origin says where the key came from: "import" or "dev".
+	Origin string
+	// Horizon is the last moment at which a token of this key can still be accepted; no token outlives
+	// it. Zero means that no cut is scheduled.
+	Horizon time.Time
+	// RetireAfter is when the last token of a retiring key has died.
+	RetireAfter time.Time
+	// DestroyAfter is when the rollback window of a retired key ends.
+	DestroyAfter time.Time
+
+	CreatedAt   time.Time
+	ActivatedAt time.Time
+	RetiredAt   time.Time
+	DestroyedAt time.Time
+}
+
+// Record is a target with all its key versions, in ascending order. It is the unit of change.
+type Record struct {
+	Target Target
+	Keys   []Key
+	// Revision grows with every committed change of the record.
+	Revision int64
+}
+
+// Clone returns a deep copy.
+func (r Record) Clone() Record {
+	r.Keys = slices.Clone(r.Keys)
+	for i := range r.Keys {
+		r.Keys[i].Sealed = slices.Clone(r.Keys[i].Sealed)
+	}
+	return r
+}
+
+// Key returns a pointer into the record, or an error wrapping ErrNotFound.
+func (r *Record) Key(version int) (*Key, error) {
+	for i := range r.Keys {
+		if r.Keys[i].Version == version {
+			return &r.Keys[i], nil
+		}
+	}
+	return nil, fmt.Errorf("key %s/%d: %w", r.Target.ID, version, ErrNotFound)
+}
+
+// Active returns the key that signs, or nil.
+func (r *Record) Active() *Key {
+	for i := range r.Keys {
+		if r.Keys[i].State == Active {
+			return &r.Keys[i]
+		}
+	}
+	return nil
+}
+
+// NextVersion is the version that the next key gets.
+func (r *Record) NextVersion() int {
+	if len(r.Keys) == 0 {
+		return 1
+	}
+	return r.Keys[len(r.Keys)-1].Version + 1
+}

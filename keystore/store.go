@@ -1,0 +1,64 @@
+package keystore
+
+import (
+	"context"
+	"time"
+
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// Fence is proof of a lease. It grows with every lease of a target, so that a writer who has lost its
+// lease is refused.
+type Fence int64
+
+// Page asks for part of a list in ascending order of id.
+type Page struct {
+	// After is the id behind which to go on; "" begins at the front.
+	After string
+	// Limit is the most records to return; 0 means all.
+	Limit int
+}
+
+// Store keeps targets and their keys. It is safe for concurrent use, also by several processes.
+// Records that go in or come out share no memory with the store. Keystoretest.Run is its suite.
+type Store interface {
+	// Create adds a target without keys. ErrConflict: the id is taken.
+	Create(ctx context.Context, t Target) (Record, error)
+	// Get returns one record. ErrNotFound.
+	Get(ctx context.Context, target string) (Record, error)
+	// List returns records in ascending order of id.
+	List(ctx context.Context, p Page) ([]Record, error)
+	// Update runs fn on a copy of the record and commits what it leaves, all or nothing. fn may run
+	// twice; an error of fn is returned as it is and changes nothing. The returned record is the
+	// committed one, its Revision grown. ErrNotFound, ErrFenced, ErrIllegal (CheckUpdate).
+	Update(ctx context.Context, target string, fence Fence, fn func(*Record) error) (Record, error)
+	// Delete removes a target all of whose keys are destroyed. ErrNotFound, ErrFenced, ErrIllegal.
+	Delete(ctx context.Context, target string, fence Fence) error
+	// Lease gives holder the right to change the target for ttl, by the store's clock. A holder that
+	// has the lease gets a new fence. ErrNotFound, ErrConflict: another holder has it.
+	Lease(ctx context.Context, target, holder string, ttl time.Duration) (Fence, error)
+	// Release gives a lease back early. A lost lease is no error.
+	Release(ctx context.Context, target string, fence Fence) error
+	// Watch sends a hint after changes of any record, by this process or another, within a second;
+	// several changes may share one. It is a hint: readers poll too. The channel closes when ctx ends.
+	Watch(ctx context.Context) <-chan struct{}
+}
+
+// Binding ties a sealed secret to its place, so that it cannot be moved to another.
+type Binding struct {
+	Target  string
+	Version int
+}
+
+// Sealer encrypts secrets for the store. Every secret has a data key of its own, wrapped by a master
+// key that the sealed bytes name. Keystoretest.RunSealer is its suite.
+type Sealer interface {
+	// Seal encrypts under the current master key.
+	Seal(b Binding, secret tokens.Secret) ([]byte, error)
+	// Open decrypts. ErrUnknownMasterKey names the key that is wanted; ErrTampered means that the
+	// bytes, the binding or the master key's value do not fit.
+	Open(b Binding, sealed []byte) (tokens.Secret, error)
+	// Rewrap moves sealed bytes to the current master key without touching the secret. It reports
+	// false, and the same bytes, where they are under it already.
+	Rewrap(b Binding, sealed []byte) ([]byte, bool, error)
+}

@@ -1,0 +1,91 @@
+package tokens
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Reason says why something was refused. The values are one stable list for the API
+// (google.rpc.ErrorInfo), the command line and the documentation: docs/reasons.md has a section for
+// each.
+type Reason string
+
+// Reasons of refused tokens, keys and parameters.
+const (
+	// Expired: the token's expiry lies in the past.
+	Expired Reason = "EXPIRED"
+	// NotYetValid: the token's start lies in the future.
+	NotYetValid Reason = "NOT_YET_VALID"
+	// BadSignature: the MAC or signature does not match. For formats that hash a hidden resource
+	// (hdnts stream id, EdgeAuth url) a token of another resource looks the same.
+	BadSignature Reason = "BAD_SIGNATURE"
+	// WrongAlgorithm: the token names an algorithm other than the one its format allows.
+	WrongAlgorithm Reason = "WRONG_ALGORITHM"
+	// UnknownKey: the token names no key, or one that is not known here.
+	UnknownKey Reason = "UNKNOWN_KEY"
+	// KeyRetired: the token was signed with a key that no longer counts.
+	KeyRetired Reason = "KEY_RETIRED"
+	// PathNotCovered: the token is sound, but for another path, stream or object.
+	PathNotCovered Reason = "PATH_NOT_COVERED"
+	// IPMismatch: the token is bound to another client address.
+	IPMismatch Reason = "IP_MISMATCH"
+	// Malformed: the text is not a token of this format.
+	Malformed Reason = "MALFORMED"
+	// NoExpiry: no expiry was asked for, or the token carries none.
+	NoExpiry Reason = "NO_EXPIRY"
+	// LifetimeTooLong: the expiry lies further ahead than the cap allows.
+	LifetimeTooLong Reason = "LIFETIME_TOO_LONG"
+	// InvalidKey: the key material is empty, too short, of the wrong type or otherwise unusable.
+	InvalidKey Reason = "INVALID_KEY"
+	// InvalidArgument: a parameter is missing or not allowed.
+	InvalidArgument Reason = "INVALID_ARGUMENT"
+)
+
+// Classes of errors, for errors.Is.
+var (
+	// ErrInvalidParams marks the caller's fault in parameters to sign.
+	ErrInvalidParams = errors.New("invalid parameters")
+	// ErrInvalidKey marks key material that cannot be used.
+	ErrInvalidKey = errors.New("invalid key")
+	// ErrRefused marks a presented token that is not accepted.
+	ErrRefused = errors.New("token refused")
+)
+
+// Error is the error type of this package and of every format below it. Its text says what was wrong
+// and what would be right. It never holds key material, nor a MAC that would have been accepted.
+type Error struct {
+	Reason  Reason
+	Field   string // the parameter or token field at fault; may be empty
+	Message string
+	class   error
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap returns the class: ErrInvalidParams, ErrInvalidKey or ErrRefused.
+func (e *Error) Unwrap() error { return e.class }
+
+// ParamError reports the caller's fault in parameter field. It wraps ErrInvalidParams.
+func ParamError(reason Reason, field, format string, args ...any) *Error {
+	return &Error{Reason: reason, Field: field, Message: field + ": " + fmt.Sprintf(format, args...), class: ErrInvalidParams}
+}
+
+// KeyError reports unusable key material, with reason INVALID_KEY. It wraps ErrInvalidKey.
+func KeyError(format string, args ...any) *Error {
+	return &Error{Reason: InvalidKey, Field: "key", Message: fmt.Sprintf(format, args...), class: ErrInvalidKey}
+}
+
+// Refuse reports a presented token that is not accepted. It wraps ErrRefused.
+func Refuse(reason Reason, format string, args ...any) *Error {
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), class: ErrRefused}
+}
+
+// ReasonOf returns the reason that err carries, or an empty Reason.
+func ReasonOf(err error) Reason {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}

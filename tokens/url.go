@@ -1,0 +1,22 @@
+package tokens
+
+import "strings"
+
+// AppendQuery puts query (for example "hdnts=…") behind rawURL, with "&" when the URL has a query
+// already. The text goes in as it is; a token that needs no escaping stays byte-exact. A fragment
+// stays last.
+func AppendQuery(rawURL, query string) string {
+	base, fragment, hasFragment := strings.Cut(rawURL, "#")
+	sep := "?"
+	switch {
+	case strings.HasSuffix(base, "?"), strings.HasSuffix(base, "&"):
+		sep = ""
+	case strings.Contains(base, "?"):
+		sep = "&"
+	}
+	out := base + sep + query
+	if hasFragment {
+		out += "#" + fragment
+	}
+	return out
+}
