@@ -41,6 +41,48 @@ const (
 	InvalidArgument Reason = "INVALID_ARGUMENT"
 )
 
+// Reasons of the service, beyond those of tokens.
+const (
+	// AmbiguousKey: key material that can be read in two ways.
+	AmbiguousKey Reason = "AMBIGUOUS_KEY"
+	// NoActiveKey: no key of the target signs.
+	NoActiveKey Reason = "NO_ACTIVE_KEY"
+	// KeyCutover: a cut of the key is so near that no useful token can be signed.
+	KeyCutover Reason = "KEY_CUTOVER"
+	// SnapshotStale: the keys in memory are older than the service may sign from.
+	SnapshotStale Reason = "SNAPSHOT_STALE"
+	// Overloaded: the signing queue is too long for the request to be served in time.
+	Overloaded Reason = "OVERLOADED"
+	// NotFound: no such playback, target or key.
+	NotFound Reason = "NOT_FOUND"
+	// AlreadyExists: the id is taken, or the same key is there already.
+	AlreadyExists Reason = "ALREADY_EXISTS"
+	// ReadOnly: the object stands in the config file.
+	ReadOnly Reason = "READ_ONLY"
+	// IllegalMove: the key's state does not allow the change.
+	IllegalMove Reason = "ILLEGAL_MOVE"
+	// InUse: the target still has playbacks or keys.
+	InUse Reason = "IN_USE"
+	// Busy: another change of the target is under way.
+	Busy Reason = "BUSY"
+	// MintDisabled: the config does not switch MintToken on.
+	MintDisabled Reason = "MINT_DISABLED"
+	// ForbiddenOrigin: an HTTP request whose Host or Origin is not this service's own.
+	ForbiddenOrigin Reason = "FORBIDDEN_ORIGIN"
+	// UnsupportedMediaType: an HTTP write that is not application/json.
+	UnsupportedMediaType Reason = "UNSUPPORTED_MEDIA_TYPE"
+	// RequestTooLarge: the body or message is over its limit.
+	RequestTooLarge Reason = "REQUEST_TOO_LARGE"
+	// Unavailable: the store cannot be reached, or the service is shutting down.
+	Unavailable Reason = "UNAVAILABLE"
+	// Timeout: the caller's deadline passed, or the caller went away.
+	Timeout Reason = "TIMEOUT"
+	// Unimplemented: no such method.
+	Unimplemented Reason = "UNIMPLEMENTED"
+	// Internal: a fault of the service; the request id finds it in the log.
+	Internal Reason = "INTERNAL"
+)
+
 // Classes of errors, for errors.Is.
 var (
 	// ErrInvalidParams marks the caller's fault in parameters to sign.
