@@ -144,6 +144,9 @@ func (r *Record) Destroy(version int, force bool, now time.Time) error {
 // CheckUpdate holds the rules that every Store applies before it commits a change of a record. It
 // wraps ErrIllegal.
 func CheckUpdate(before, after Record) error {
+	if err := CheckTarget(after.Target); err != nil {
+		return err
+	}
 	if after.Target.ID != before.Target.ID {
 		return fmt.Errorf("%w: a target keeps its id", ErrIllegal)
 	}
@@ -201,8 +204,8 @@ func checkKey(k Key) error {
 	if k.State == Destroyed && len(k.Sealed) > 0 {
 		return fmt.Errorf("%w: a destroyed key holds no bytes", ErrIllegal)
 	}
-	if (k.State == Active || k.State == Retiring) && len(k.Sealed) == 0 {
-		return fmt.Errorf("%w: an %s key holds its bytes", ErrIllegal, k.State)
+	if k.State != Pending && k.State != Destroyed && len(k.Sealed) == 0 {
+		return fmt.Errorf("%w: key %d is %s and must hold its bytes", ErrIllegal, k.Version, k.State)
 	}
 	return nil
 }

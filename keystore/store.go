@@ -20,22 +20,30 @@ type Page struct {
 }
 
 // Store keeps targets and their keys. It is safe for concurrent use, also by several processes.
-// Records that go in or come out share no memory with the store. Keystoretest.Run is its suite.
+// Records that go in or come out share no memory with the store. Times are kept to the microsecond, in
+// UTC. Keystoretest.Run is its suite.
+//
+// The store stamps CreatedAt in Create and UpdatedAt with every change, by its own clock; what callers
+// write there does not count. A revision is never used twice, not even by a target that was deleted and
+// made again.
 type Store interface {
-	// Create adds a target without keys. ErrConflict: the id is taken.
+	// Create adds a target without keys. ErrConflict: the id is taken. ErrIllegal (CheckTarget).
 	Create(ctx context.Context, t Target) (Record, error)
 	// Get returns one record. ErrNotFound.
 	Get(ctx context.Context, target string) (Record, error)
 	// List returns records in ascending order of id.
 	List(ctx context.Context, p Page) ([]Record, error)
-	// Update runs fn on a copy of the record and commits what it leaves, all or nothing. fn may run
-	// twice; an error of fn is returned as it is and changes nothing. The returned record is the
-	// committed one, its Revision grown. ErrNotFound, ErrFenced, ErrIllegal (CheckUpdate).
+	// Update runs fn on a copy of the record and commits what it leaves, all or nothing. fn runs
+	// again, on a fresh copy, when the record has changed meanwhile; it may itself change the store. An
+	// error of fn is returned as it is and changes nothing. The returned record is the committed one,
+	// its Revision grown. ErrNotFound, ErrFenced, ErrIllegal (CheckUpdate); ErrConflict: the record
+	// changed under fn again and again.
 	Update(ctx context.Context, target string, fence Fence, fn func(*Record) error) (Record, error)
 	// Delete removes a target all of whose keys are destroyed. ErrNotFound, ErrFenced, ErrIllegal.
 	Delete(ctx context.Context, target string, fence Fence) error
 	// Lease gives holder the right to change the target for ttl, by the store's clock. A holder that
-	// has the lease gets a new fence. ErrNotFound, ErrConflict: another holder has it.
+	// has the lease gets a new fence, which ends the old one. ErrNotFound; ErrConflict: another holder
+	// has it; ErrIllegal: an empty holder or a ttl that is not positive.
 	Lease(ctx context.Context, target, holder string, ttl time.Duration) (Fence, error)
 	// Release gives a lease back early. A lost lease is no error.
 	Release(ctx context.Context, target string, fence Fence) error
