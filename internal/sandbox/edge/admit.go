@@ -1,0 +1,186 @@
+package edge
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// admission says how an admitted request is answered.
+type admission struct {
+	session *scope // a session to open; nil for none
+	query   string // what to put behind the URIs in a playlist
+}
+
+// admit decides on a request for file f of m, or refuses it with a tokens.Reason.
+func (e *Edge) admit(r *http.Request, m *mount, f file) (admission, error) {
+	switch m.Scheme {
+	case SchemeHdnts:
+		if m.PlaylistOnly {
+			return admission{}, e.admitPlaylistOnly(r, m, f)
+		}
+		return e.admitWithCookie(r, m, f, "hdnts")
+	case SchemeEdgeAuth:
+		return e.admitWithCookie(r, m, f, "hdnts", "hdnea")
+	case SchemeQencode:
+		return e.admitQencode(r, m)
+	case SchemeAgora:
+		return admission{}, e.admitAgora(r, m, f)
+	default:
+		return admission{}, tokens.Refuse(tokens.Malformed, "this edge knows no scheme %q", m.Scheme)
+	}
+}
+
+// admitWithCookie lets a session in, else wants a token and opens one.
+func (e *Edge) admitWithCookie(r *http.Request, m *mount, f file, names ...string) (admission, error) {
+	token, found, err := param(r.URL.RawQuery, names...)
+	if err != nil {
+		return admission{}, err
+	}
+	held := r.CookiesNamed(CookieName)
+	for _, c := range held {
+		if sc, ok := e.sessions.lookup(c.Value); ok && sc.opens(m.Target, r.URL.Path) {
+			return admission{}, nil
+		}
+	}
+	switch {
+	case f.isPlaylist() && found:
+	case len(held) > 0:
+		return admission{}, tokens.Refuse(tokens.PathNotCovered, "the %s cookie opens nothing here: it is of another stream, or of an edge that has stopped; request the signed playlist again", CookieName)
+	case f.isPlaylist():
+		return admission{}, missing(names...)
+	default:
+		return admission{}, tokens.Refuse(tokens.Malformed, "no %s cookie; request the signed playlist first, and send credentials with every request", CookieName)
+	}
+	if m.Scheme == SchemeHdnts {
+		return e.openHdnts(r, m, token)
+	}
+	if err := e.verify(r, m, tokens.Presented{Token: token, Resource: r.URL.Path}); err != nil {
+		return admission{}, err
+	}
+	return admission{session: &scope{target: m.Target, prefix: edgeAuthPrefix(token, r.URL.Path)}}, nil
+}
+
+func (e *Edge) openHdnts(r *http.Request, m *mount, token string) (admission, error) {
+	if err := e.verifyHdnts(r, m, token); err != nil {
+		return admission{}, err
+	}
+	return admission{session: &scope{target: m.Target, prefix: m.cookieDir}}, nil
+}
+
+func (e *Edge) admitPlaylistOnly(r *http.Request, m *mount, f file) error {
+	if f.kind != first {
+		return nil
+	}
+	token, found, err := param(r.URL.RawQuery, "hdnts")
+	if err != nil {
+		return err
+	}
+	if !found {
+		return missing("hdnts")
+	}
+	return e.verifyHdnts(r, m, token)
+}
+
+// verifyHdnts checks the token, and that a vod field names this stream: the MAC covers it, but only the
+// edge knows the path.
+func (e *Edge) verifyHdnts(r *http.Request, m *mount, token string) error {
+	streamID := strings.Split(m.cookieDir, "/")[2]
+	if err := e.verify(r, m, tokens.Presented{Token: token, Resource: streamID}); err != nil {
+		return err
+	}
+	if vod, ok := field(token, "vod"); ok && vod != m.vodID {
+		return tokens.Refuse(tokens.PathNotCovered, "the token is for VOD stream %q, and this is another stream", vod)
+	}
+	return nil
+}
+
+// edgeAuthPrefix returns the paths that a session of a verified token opens: those under the acl entry that
+// covers path, or the directory of path when the token names one path only.
+func edgeAuthPrefix(token, path string) string {
+	acl, _ := field(token, "acl")
+	for entry := range strings.SplitSeq(acl, "!") {
+		prefix, wildcard := strings.CutSuffix(entry, "*")
+		if wildcard && strings.HasPrefix(prefix, "/") && strings.HasPrefix(path, prefix) {
+			return prefix
+		}
+	}
+	return directory(path)
+}
+
+func (e *Edge) admitQencode(r *http.Request, m *mount) (admission, error) {
+	token, found, err := param(r.URL.RawQuery, "auth")
+	if err != nil {
+		return admission{}, err
+	}
+	if !found {
+		return admission{}, missing("auth")
+	}
+	resource := m.PlaybackID
+	if resource == "" {
+		resource = strings.TrimPrefix(r.URL.Path, "/")
+	}
+	if err := e.verify(r, m, tokens.Presented{Token: token, Resource: resource}); err != nil {
+		return admission{}, err
+	}
+	return admission{query: "auth=" + token}, nil
+}
+
+func (e *Edge) admitAgora(r *http.Request, m *mount, f file) error {
+	if !f.isPlaylist() {
+		return nil
+	}
+	ts, hasTS, err := param(r.URL.RawQuery, "ts")
+	if err != nil {
+		return err
+	}
+	sign, hasSign, err := param(r.URL.RawQuery, "sign")
+	if err != nil {
+		return err
+	}
+	if !hasTS || !hasSign {
+		return tokens.Refuse(tokens.Malformed, "no ts and sign in the query; request the signed URL")
+	}
+	return e.verify(r, m, tokens.Presented{Token: "ts=" + ts + "&sign=" + sign, Resource: r.URL.Path})
+}
+
+func missing(names ...string) error {
+	return tokens.Refuse(tokens.Malformed, "no %s parameter in the query; request the signed URL", strings.Join(names, " or "))
+}
+
+// verify tries each key of the target. When none accepts the token, the refusal that tells most is
+// returned: one that looked past the signature, if there is one.
+func (e *Edge) verify(r *http.Request, m *mount, p tokens.Presented) error {
+	p.ClientIP = peer(r)
+	now := e.cfg.Now()
+	var refusal error
+	for _, key := range e.cfg.Keys(m.Target) {
+		err := key.Verify(p, now)
+		if err == nil {
+			return nil
+		}
+		if refusal == nil || saysLittle(refusal) {
+			refusal = err
+		}
+	}
+	if refusal == nil {
+		return tokens.Refuse(tokens.UnknownKey, "no key of target %q counts at this edge", m.Target)
+	}
+	return refusal
+}
+
+func saysLittle(err error) bool {
+	reason := tokens.ReasonOf(err)
+	return reason == tokens.BadSignature || reason == tokens.UnknownKey
+}
+
+// peer returns the address of the other end of the connection. Headers that claim another are not believed.
+func peer(r *http.Request) string {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return ap.Addr().Unmap().WithZone("").String()
+}
