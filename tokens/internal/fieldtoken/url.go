@@ -1,0 +1,37 @@
+package fieldtoken
+
+import (
+	"strings"
+
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// maxURL bounds playback URLs, in bytes. Players and CDNs cut longer ones.
+const maxURL = 8 << 10
+
+// CheckURL refuses a playback URL that a token in query parameter name cannot be added to. An empty
+// URL means absent and passes.
+func CheckURL(rawURL, name string) *tokens.Error {
+	if rawURL == "" {
+		return nil
+	}
+	if len(rawURL) > maxURL {
+		return tokens.ParamError(tokens.InvalidArgument, "url", "%d bytes; at most %d", len(rawURL), maxURL)
+	}
+	for i := range len(rawURL) {
+		if rawURL[i] <= ' ' || rawURL[i] >= 0x7f {
+			return tokens.ParamError(tokens.InvalidArgument, "url", "holds a blank, control or non-ASCII character; percent-encode it")
+		}
+	}
+	if !strings.HasPrefix(rawURL, "https://") && !strings.HasPrefix(rawURL, "http://") && !strings.HasPrefix(rawURL, "/") {
+		return tokens.ParamError(tokens.InvalidArgument, "url", "must begin with https://, http:// or /")
+	}
+	base, _, _ := strings.Cut(rawURL, "#")
+	_, query, _ := strings.Cut(base, "?")
+	for parameter := range strings.SplitSeq(query, "&") {
+		if strings.HasPrefix(parameter, name+"=") {
+			return tokens.ParamError(tokens.InvalidArgument, "url", "has a parameter %s already; give the URL without its token", name)
+		}
+	}
+	return nil
+}
