@@ -4,6 +4,10 @@
 
 scripts/protos.sh
 scripts/tools.sh buf protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2
+
+# Build first, so that a faulty .proto file leaves gen/ as it is; then remove what a removed one left.
+"$BIN/buf" build proto -o /dev/null
+find gen \( -name '*.pb.go' -o -name '*.pb.gw.go' -o -name '*.swagger.json' \) -delete
 "$BIN/buf" generate
 
 # The server hands the document out; Go embeds only what lies beside a Go file.

@@ -16,3 +16,17 @@ die() {
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
+
+go_version_wanted() { sed -n 's/^go //p' "$ROOT/go.mod"; }
+
+# chromium_path prints where a Chromium is; CHROMIUM names another one.
+chromium_path() {
+	local name
+	for name in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
+		if [ -n "$name" ] && have "$name"; then
+			command -v "$name"
+			return
+		fi
+	done
+	return 1
+}

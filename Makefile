@@ -1,0 +1,47 @@
+# The recipes are scripts/: plain bash, so that they can be read, run alone and linted. Nothing is
+# cached outside the repository but by Go itself; .cache/ and bin/ are ignored, and `make clean`
+# removes them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help dev build web gen lint test test-go e2e fuzz bench deps clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+dev: ## serve, a verifying edge and a small stream, all on loopback (ARGS="--data DIR" keeps the keys)
+	@scripts/web.sh --optional
+	@go run ./cmd/tokensvc dev $(ARGS)
+
+build: ## build bin/tokensvc
+	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/tokensvc
+
+web: ## fetch the player that the dev page can use into an ignored folder (npm)
+	@scripts/web.sh
+
+gen: ## generate gen/ from proto/
+	@scripts/gen.sh
+
+lint: ## buf lint, buf breaking, golangci-lint
+	@scripts/lint.sh
+
+test: ## everything: install what is missing (Debian), go test -race, then the browser
+	@scripts/test.sh
+
+test-go: ## go test -race alone; needs Go and a C compiler
+	@scripts/test-go.sh
+
+e2e: ## the built binary and its page, in headless Chromium; needs node, npm and chromium
+	@scripts/e2e.sh
+
+fuzz: ## every fuzz target, each for FUZZTIME (10s)
+	@scripts/fuzz.sh
+
+bench: ## the speed goals: name, measured ratio, goal, ok or FAIL
+	@go run ./internal/bench
+
+deps: ## name what the tests need and is missing; on Debian, install it
+	@scripts/deps.sh
+
+clean: ## remove what was built and fetched into the repository
+	@rm -rf bin .cache internal/sandbox/web/vendor internal/sandbox/web/node_modules test/e2e/node_modules
