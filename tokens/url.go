@@ -7,12 +7,13 @@ import "strings"
 // stays last.
 func AppendQuery(rawURL, query string) string {
 	base, fragment, hasFragment := strings.Cut(rawURL, "#")
-	sep := "?"
+	_, present, hasQuery := strings.Cut(base, "?")
+	sep := "&"
 	switch {
-	case strings.HasSuffix(base, "?"), strings.HasSuffix(base, "&"):
+	case !hasQuery:
+		sep = "?"
+	case present == "", strings.HasSuffix(present, "&"):
 		sep = ""
-	case strings.Contains(base, "?"):
-		sep = "&"
 	}
 	out := base + sep + query
 	if hasFragment {
