@@ -29,7 +29,7 @@ test: ## everything: install what is missing (Debian), go test -race, then the b
 	@scripts/test.sh
 
 test-go: ## go test -race alone; needs Go and a C compiler
-	@scripts/test-go.sh
+	@scripts/gotest.sh go ./...
 
 e2e: ## the built binary and its page, in headless Chromium; needs node, npm and chromium
 	@scripts/e2e.sh
