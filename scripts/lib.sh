@@ -8,6 +8,9 @@ CACHE=$ROOT/.cache
 BIN=$CACHE/bin
 cd "$ROOT"
 
+# What the tools would otherwise keep in the home directory.
+export BUF_CACHE_DIR=$CACHE/buf GOLANGCI_LINT_CACHE=$CACHE/golangci-lint NPM_CONFIG_UPDATE_NOTIFIER=false
+
 say() { printf '== %s\n' "$*" >&2; }
 
 die() {
