@@ -1,0 +1,233 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/keystore"
+)
+
+// Memory as a path opens an empty store in memory, which ends with Close.
+const Memory = ":memory:"
+
+const (
+	defaultBusyTimeout = 10 * time.Second
+	readConns          = 4
+	fileMode           = 0o600
+	othersMask         = 0o077
+)
+
+// Options of Open. The zero Options are good for production.
+type Options struct {
+	// Now is the store's clock, for leases and time stamps; nil means time.Now.
+	Now func() time.Time
+	// BusyTimeout is the longest wait for another process to finish its write; 0 means 10 s.
+	BusyTimeout time.Duration
+	// NoMigrate leaves the schema as it is, for looking at Status before Migrate. Until the schema is
+	// current, other methods fail.
+	NoMigrate bool
+}
+
+// Store keeps its records in one SQLite file. Close ends it.
+type Store struct {
+	now    func() time.Time
+	writer *sql.DB // one connection, every transaction of which holds the write lock
+	reader *sql.DB
+	hints  hub
+
+	close func()
+	wait  sync.WaitGroup
+}
+
+var (
+	_ keystore.Store = (*Store)(nil)
+	_ playback.Store = (*Store)(nil)
+)
+
+// Open opens or makes the store at path and brings its schema up to date. New files have mode 0600; a
+// file that others can read is refused. A file of a newer schema, ErrNewerSchema, or of another program
+// is refused untouched.
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.BusyTimeout <= 0 {
+		o.BusyTimeout = defaultBusyTimeout
+	}
+	inMemory := path == Memory
+	if !inMemory {
+		var err error
+		if path, err = filepath.Abs(path); err != nil {
+			return nil, fmt.Errorf("open store: %w", err)
+		}
+		if err := prepareFile(path); err != nil {
+			return nil, err
+		}
+	} else {
+		path = "/" + rand.Text() // a memory file whose name begins with "/" is shared within the process
+	}
+	s, err := connect(path, inMemory, o)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	if err := s.start(ctx, inMemory, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+// prepareFile makes a missing file, so that SQLite, which gives -wal and -shm the mode of the database,
+// never makes one that others can read.
+func prepareFile(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode) //nolint:gosec // the operator names the file
+		switch {
+		case err == nil:
+			return errors.Join(file.Sync(), file.Close(), syncDir(filepath.Dir(path)))
+		case errors.Is(err, fs.ErrExist): // another process was first
+			return nil
+		default:
+			return fmt.Errorf("make store: %w", err)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("open store: %s is not a regular file", path)
+	}
+	if mode := info.Mode().Perm(); mode&othersMask != 0 {
+		return fmt.Errorf("open store: %s is open to others (mode %04o); run: chmod 600 %s", path, mode, path)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // the operator names the directory
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func connect(path string, inMemory bool, o Options) (*Store, error) {
+	writer, err := openPool(dsn(path, inMemory, o, true), 1)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := openPool(dsn(path, inMemory, o, false), readConns+1) // one for the watcher
+	if err != nil {
+		return nil, errors.Join(err, writer.Close())
+	}
+	return &Store{now: o.Now, writer: writer, reader: reader, close: func() {}}, nil
+}
+
+// openPool returns a pool that keeps its connections: the last one of a store in memory is the store.
+func openPool(dsn string, conns int) (*sql.DB, error) {
+	connector, err := sqlite.NewConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+func dsn(path string, inMemory bool, o Options, write bool) string {
+	q := url.Values{}
+	q.Set("_busy_timeout", strconv.FormatInt(o.BusyTimeout.Milliseconds(), 10))
+	q.Set("_foreign_keys", "on")
+	q.Set("_defensive", "1")
+	q.Set("_dqs", "0")
+	q.Add("_pragma", "trusted_schema(off)")
+	q.Add("_pragma", "temp_store(memory)")
+	if write {
+		q.Set("_txlock", "immediate")
+		q.Set("_synchronous", "full")
+		q.Add("_pragma", "secure_delete(on)") // destroyed secrets leave the file's pages
+	} else {
+		q.Set("_query_only", "on")
+	}
+	if inMemory {
+		q.Set("vfs", "memdb")
+	}
+	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
+	return u.String()
+}
+
+// start readies the file and the schema, then begins to watch.
+func (s *Store) start(ctx context.Context, inMemory bool, o Options) error {
+	version, err := s.schemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkVersion(version); err != nil {
+		return err
+	}
+	if !inMemory {
+		if err := s.useWAL(ctx, o.BusyTimeout); err != nil {
+			return err
+		}
+	}
+	if !o.NoMigrate {
+		if _, err := s.Migrate(ctx); err != nil {
+			return err
+		}
+	}
+	if inMemory {
+		// The store lives as long as a connection to it, and the pool drops connections that break.
+		anchor, err := s.reader.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		s.close = func() { _ = anchor.Close() }
+		return nil
+	}
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.close = stop
+	s.wait.Go(func() { s.watchFile(watching) })
+	return nil
+}
+
+// useWAL turns on write-ahead logging, which lasts in the file. SQLite does not wait by itself for
+// others who are opening the same new file.
+func (s *Store) useWAL(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		var mode string
+		err := s.writer.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
+		if err == nil && mode != "wal" {
+			return fmt.Errorf("the file system does not allow write-ahead logging (journal mode %s)", mode)
+		}
+		if !isBusy(err) {
+			return err
+		}
+		if err := pause(ctx, busyPause); err != nil {
+			return err
+		}
+	}
+}
+
+// Close ends watchers, waits for what runs and closes the file.
+func (s *Store) Close() error {
+	s.close()
+	s.wait.Wait()
+	s.hints.close()
+	return errors.Join(s.reader.Close(), s.writer.Close())
+}

@@ -1,0 +1,48 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// read runs fn on one state of the store.
+func (s *Store) read(ctx context.Context, fn func(*sql.Tx) error) error {
+	return within(ctx, s.reader, fn)
+}
+
+// write runs fn while it alone may write. What fn did is on disk when write returns nil, and undone
+// otherwise. Watchers get a hint.
+func (s *Store) write(ctx context.Context, fn func(*sql.Tx) error) error {
+	if err := within(ctx, s.writer, fn); err != nil {
+		return err
+	}
+	s.hints.send()
+	return nil
+}
+
+func within(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		if isBusy(err) {
+			return fmt.Errorf("another process writes to the store and does not finish; try again: %w", err)
+		}
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := fn(tx); err != nil {
+		if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
+			return errors.Join(err, fmt.Errorf("roll back: %w", undo))
+		}
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// closeRows closes rows and returns err, or what closing says.
+func closeRows(rows *sql.Rows, err error) error {
+	return errors.Join(err, rows.Close())
+}
