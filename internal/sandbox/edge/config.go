@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tokensvc/tokensvc/internal/sandbox/hls"
 	"github.com/tokensvc/tokensvc/tokens"
 )
 
@@ -57,7 +58,7 @@ type Stream struct {
 	// PlaybackID is the resource that a qencode-jwt token must name. Empty means that the stream stands in
 	// a bucket, where the resource is the object key of each file. Of no use to the other schemes.
 	PlaybackID string
-	// Live loops the stream without end; else it is video on demand of eight seconds. For wowza-hdnts it
+	// Live loops the stream without end, from the start of the edge on; else it is video on demand of eight seconds. For wowza-hdnts it
 	// must agree with the path.
 	Live bool
 	// PlaylistOnly is the wowza-hdnts target's token_auth_playlist_only.
@@ -71,12 +72,13 @@ const firstPlaylist = "playlist.m3u8"
 type mount struct {
 	Stream
 
+	origin    hls.Stream
 	dir       string
 	cookieDir string // wowza-hdnts: what a session opens
 	vodID     string // wowza-hdnts, /2/ only
 }
 
-func newMount(s Stream) (*mount, error) {
+func newMount(s Stream, start time.Time) (*mount, error) {
 	path := playlistPath()
 	if !path.MatchString(s.Playlist) {
 		return nil, fmt.Errorf("stream %q: the playlist must be an absolute path like /live/playlist.m3u8, in letters, digits, \"-\", \"_\" and \".\"", s.Playlist)
@@ -84,7 +86,7 @@ func newMount(s Stream) (*mount, error) {
 	if s.Target == "" {
 		return nil, fmt.Errorf("stream %q: a target is needed, it names the keys", s.Playlist)
 	}
-	m := &mount{Stream: s}
+	m := &mount{Stream: s, origin: hls.Stream{Live: s.Live, Start: start}}
 	dir, isFirst := strings.CutSuffix(s.Playlist, firstPlaylist)
 	m.dir = dir
 	isFirst = isFirst && strings.HasSuffix(dir, "/")

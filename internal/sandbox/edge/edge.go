@@ -40,8 +40,9 @@ func New(cfg Config) (*Edge, error) {
 		byDir:    make(map[string]*mount, len(cfg.Streams)),
 		sessions: newSessions(cfg.MaxSessions),
 	}
+	start := cfg.Now()
 	for _, s := range cfg.Streams {
-		m, err := newMount(s)
+		m, err := newMount(s, start)
 		if err != nil {
 			return nil, fmt.Errorf("sandbox edge: %w", err)
 		}
@@ -172,14 +173,14 @@ func (e *Edge) content(m *mount, f file, query string) (body []byte, contentType
 	now := e.cfg.Now()
 	switch {
 	case f.kind == segment:
-		body, ok = hls.Segment(m.Live, f.number, now)
+		body, ok = m.origin.Segment(f.number, now)
 		return body, hls.ContentTypeSegment, ok
 	case f.kind == first && m.Scheme != SchemeAgora:
 		child := strings.TrimPrefix(m.dir, directory(m.Playlist)) + hls.MediaPlaylist
 		body = hls.Master(child)
 	default:
 		var err error
-		if body, err = hls.Media(m.Live, now); err != nil {
+		if body, err = m.origin.Media(now); err != nil {
 			return nil, "", false
 		}
 	}

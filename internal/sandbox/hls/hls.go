@@ -2,8 +2,7 @@
 // two seconds (H.264 and AAC in MPEG-TS), served as video on demand and, looped, as a live stream.
 //
 // It is an origin: it knows nothing of tokens. Playlists and segments follow RFC 8216. Everything is a
-// function of the arguments; the live stream follows the clock it is given, so that any number of edges,
-// and one that was restarted, serve the same stream.
+// function of the arguments; the live stream follows the clock it is given.
 package hls
 
 import (
@@ -49,11 +48,20 @@ func Master(media string) []byte {
 		media + "\n")
 }
 
-// Media returns the media playlist: the whole loop once with an end for video on demand, else the window
-// that is live at now. Segment URIs are relative to the playlist.
-func Media(live bool, now time.Time) ([]byte, error) {
-	if live {
-		return livePlaylist(now), nil
+// Stream is the test stream, whole or live. The zero Stream is video on demand.
+type Stream struct {
+	// Live loops the stream without end. Else it is the loop once, with an end.
+	Live bool
+	// Start is when a live stream shows its first full window. Segments are counted from there and not from
+	// the Unix epoch: players keep tables by discontinuity number, and large numbers make them slow.
+	Start time.Time
+}
+
+// Media returns the media playlist: for video on demand all segments, for live those of the window at now.
+// Segment URIs are relative to the playlist.
+func (s Stream) Media(now time.Time) ([]byte, error) {
+	if s.Live {
+		return s.livePlaylist(now), nil
 	}
 	b, err := vod.ReadFile("vod/" + MediaPlaylist)
 	if err != nil {
@@ -62,22 +70,22 @@ func Media(live bool, now time.Time) ([]byte, error) {
 	return b, nil
 }
 
-// livePlaylist lists the last windowSegments segments that are complete at now. Segment number n covers the
-// two seconds from n*SegmentDuration after the Unix epoch. Every loopSegments segments the loop starts
-// again, with a discontinuity.
-func livePlaylist(now time.Time) []byte {
-	first, last := window(now)
+// livePlaylist lists the window at now. Every loopSegments segments the loop starts again, with a
+// discontinuity.
+func (s Stream) livePlaylist(now time.Time) []byte {
+	head := s.head(now)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:%d\n", int(SegmentDuration.Seconds()))
 	// RFC 8216, 4.3.3.3: this counts the discontinuity tags that have left the playlist. A tag leaves with
-	// the segment it stands before.
-	fmt.Fprintf(&b, "#EXT-X-MEDIA-SEQUENCE:%d\n#EXT-X-DISCONTINUITY-SEQUENCE:%d\n", first, (first-1)/loopSegments)
-	for n := first; n <= last; n++ {
-		if n%loopSegments == 0 {
+	// the segment it stands before, and segment 0 has none.
+	fmt.Fprintf(&b, "#EXT-X-MEDIA-SEQUENCE:%d\n#EXT-X-DISCONTINUITY-SEQUENCE:%d\n", head, max(head-1, 0)/loopSegments)
+	for n := head; n < head+windowSegments; n++ {
+		joint := n > 0 && n%loopSegments == 0
+		if joint {
 			b.WriteString("#EXT-X-DISCONTINUITY\n")
 		}
-		if n == first || n%loopSegments == 0 {
-			at := time.Unix(0, 0).Add(time.Duration(n) * SegmentDuration).UTC()
+		if joint || n == head {
+			at := s.Start.Add(time.Duration(n-windowSegments) * SegmentDuration).UTC()
 			fmt.Fprintf(&b, "#EXT-X-PROGRAM-DATE-TIME:%s\n", at.Format("2006-01-02T15:04:05.000Z"))
 		}
 		fmt.Fprintf(&b, "#EXTINF:%.6f,\n%s%d%s\n", SegmentDuration.Seconds(), segmentPrefix, n, segmentSuffix)
@@ -85,11 +93,10 @@ func livePlaylist(now time.Time) []byte {
 	return b.Bytes()
 }
 
-// window returns the numbers of the first and last segment of the live playlist at now.
-func window(now time.Time) (first, last int64) {
-	current := now.Unix() / int64(SegmentDuration.Seconds())
-	last = max(current-1, windowSegments)
-	return last - windowSegments + 1, last
+// head returns the number of the first segment in the window at now. The last segment of the window is the
+// newest one that is complete.
+func (s Stream) head(now time.Time) int64 {
+	return max(0, int64(now.Sub(s.Start)/SegmentDuration))
 }
 
 // SegmentNumber reads the number out of a segment's file name, for example 3 out of media_3.ts. It accepts
@@ -111,10 +118,10 @@ func SegmentNumber(name string) (int64, bool) {
 
 // Segment returns segment number n. It reports false where there is none: past the end of the loop for
 // video on demand; not yet complete at now, or long gone, for live.
-func Segment(live bool, n int64, now time.Time) ([]byte, bool) {
-	if live {
-		first, last := window(now)
-		if n < first-graceSegments || n > last {
+func (s Stream) Segment(n int64, now time.Time) ([]byte, bool) {
+	if s.Live {
+		head := s.head(now)
+		if n < head-graceSegments || n >= head+windowSegments {
 			return nil, false
 		}
 		n %= loopSegments

@@ -11,7 +11,7 @@ import (
 )
 
 func TestVODPlaylistListsEverySegmentOnce(t *testing.T) {
-	b, err := hls.Media(false, time.Time{})
+	b, err := hls.Stream{}.Media(time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,15 +32,15 @@ func TestVODPlaylistListsEverySegmentOnce(t *testing.T) {
 		if !ok || n != int64(i) {
 			t.Fatalf("SegmentNumber(%q) = %d, %v; want %d", uri, n, ok, i)
 		}
-		seg, ok := hls.Segment(false, n, time.Time{})
+		seg, ok := hls.Stream{}.Segment(n, time.Time{})
 		if !ok || len(seg)%188 != 0 || len(seg) == 0 || seg[0] != 0x47 {
 			t.Errorf("segment %d is not MPEG-TS (%d bytes, found %v)", n, len(seg), ok)
 		}
 	}
-	if _, ok := hls.Segment(false, 4, time.Time{}); ok {
+	if _, ok := (hls.Stream{}).Segment(4, time.Time{}); ok {
 		t.Error("segment 4 exists past the end")
 	}
-	if _, ok := hls.Segment(false, -1, time.Time{}); ok {
+	if _, ok := (hls.Stream{}).Segment(-1, time.Time{}); ok {
 		t.Error("segment -1 exists")
 	}
 }
@@ -86,11 +86,12 @@ func scan(t *testing.T, line, format string, into *int64) {
 // the window moves on by one segment in each two seconds.
 func TestLivePlaylistSlides(t *testing.T) {
 	start := time.Unix(1_800_000_000, 0)
+	stream := hls.Stream{Live: true, Start: start}
 	seen := map[int64]string{}
 	var last live
 	for s := range 60 {
 		now := start.Add(time.Duration(s) * time.Second)
-		b, err := hls.Media(true, now)
+		b, err := stream.Media(now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +114,7 @@ func TestLivePlaylistSlides(t *testing.T) {
 			if !ok || num != n {
 				t.Fatalf("segment %d is named %q", n, uri)
 			}
-			if _, ok := hls.Segment(true, n, now); !ok {
+			if _, ok := stream.Segment(n, now); !ok {
 				t.Fatalf("segment %d is listed at %d s but is not there", n, s)
 			}
 		}
@@ -132,21 +133,33 @@ func TestLivePlaylistSlides(t *testing.T) {
 }
 
 func TestLiveSegmentsComeAndGo(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	n := now.Unix() / 2
-	if _, ok := hls.Segment(true, n, now); ok {
+	start := time.Unix(1_800_000_000, 0)
+	stream := hls.Stream{Live: true, Start: start}
+	const n = 6 // the first segment behind the first window
+	if _, ok := stream.Segment(n, start.Add(hls.SegmentDuration-1)); ok {
 		t.Error("a segment is there before it is complete")
 	}
-	if _, ok := hls.Segment(true, n, now.Add(hls.SegmentDuration)); !ok {
+	if _, ok := stream.Segment(n, start.Add(hls.SegmentDuration)); !ok {
 		t.Error("a complete segment is missing")
 	}
-	if _, ok := hls.Segment(true, n, now.Add(time.Minute)); ok {
+	if _, ok := stream.Segment(n, start.Add(time.Minute)); ok {
 		t.Error("a segment is still there after a minute")
 	}
-	a, _ := hls.Segment(true, n, now.Add(hls.SegmentDuration))
-	b, _ := hls.Segment(true, n+4, now.Add(5*hls.SegmentDuration))
+	a, _ := stream.Segment(n, start.Add(hls.SegmentDuration))
+	b, _ := stream.Segment(n+4, start.Add(5*hls.SegmentDuration))
 	if !bytes.Equal(a, b) {
 		t.Error("the loop does not repeat")
+	}
+	if c, _ := stream.Segment(n+1, start.Add(5*hls.SegmentDuration)); bytes.Equal(a, c) {
+		t.Error("two segments of the loop are the same")
+	}
+	// A clock that is set back shows the first window, not an empty one.
+	back, err := stream.Media(start.Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := parseLive(t, string(back)); p.first != 0 || len(p.segments) != 6 {
+		t.Errorf("before the start: %d segments from %d on", len(p.segments), p.first)
 	}
 }
 
