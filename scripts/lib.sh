@@ -5,6 +5,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=$ROOT/.cache
+# shellcheck disable=SC2034 # for the scripts that source this
 BIN=$CACHE/bin
 cd "$ROOT"
 
