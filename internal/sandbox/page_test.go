@@ -78,8 +78,10 @@ func TestPageRedirectsToTheNameOfTheEdge(t *testing.T) {
 }
 
 func TestPageRefusesOriginsThatWouldWidenThePolicy(t *testing.T) {
-	for _, origin := range []string{"", "127.0.0.1:8090", "*", "http://", "http://127.0.0.1:8090/", "http://127.0.0.1:8090; script-src *",
-		"http://a b", "javascript:x", "http://user@127.0.0.1:8090", "HTTP://127.0.0.1:8090"} {
+	for _, origin := range []string{
+		"", "127.0.0.1:8090", "*", "http://", "http://127.0.0.1:8090/", "http://127.0.0.1:8090; script-src *",
+		"http://a b", "javascript:x", "http://user@127.0.0.1:8090", "HTTP://127.0.0.1:8090",
+	} {
 		if _, err := sandbox.Page(origin); err == nil {
 			t.Errorf("%q accepted", origin)
 		}

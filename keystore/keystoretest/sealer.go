@@ -86,8 +86,12 @@ func testBound(t *testing.T, c SealerConfig) {
 		t.Fatalf("Rewrap: %v, %v", changed, err)
 	}
 	for _, b := range []keystore.Binding{
-		{Target: "big-event", Version: 2}, {Target: "big-event", Version: 4}, {Target: "big-event", Version: 33},
-		{Target: "big-even", Version: 3}, {Target: "big-event3", Version: 3}, {Target: "other", Version: 3},
+		{Target: "big-event", Version: 2},
+		{Target: "big-event", Version: 4},
+		{Target: "big-event", Version: 33},
+		{Target: "big-even", Version: 3},
+		{Target: "big-event3", Version: 3},
+		{Target: "other", Version: 3},
 	} {
 		for _, bytes := range [][]byte{sealed, rewrapped} {
 			_, err := s.Open(b, bytes)

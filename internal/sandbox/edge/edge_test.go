@@ -97,8 +97,10 @@ func TestUnknownFilesAreNotFound(t *testing.T) {
 	w, key := startHdnts(t, nil)
 	query := "?hdnts=" + w.sign(key, wowza.Params{StreamID: "VodStream", Expire: w.expiry()})
 	cookie := w.want(http.StatusOK, "", vodPlaylist+query).cookie
-	for _, path := range []string{"/", "/favicon.ico", "/1/", "/2/VodStream/", "/1/Nobody/x/hls/live/playlist.m3u8", sibling(vodPlaylist, ""), sibling(vodPlaylist, "other.m3u8"),
-		sibling(vodPlaylist, "media_00.ts"), sibling(vodPlaylist, "media_4.ts"), sibling(vodPlaylist, "playlist.m3u8/"), sibling(livePlaylist, "media_1.mp4")} {
+	for _, path := range []string{
+		"/", "/favicon.ico", "/1/", "/2/VodStream/", "/1/Nobody/x/hls/live/playlist.m3u8", sibling(vodPlaylist, ""), sibling(vodPlaylist, "other.m3u8"),
+		sibling(vodPlaylist, "media_00.ts"), sibling(vodPlaylist, "media_4.ts"), sibling(vodPlaylist, "playlist.m3u8/"), sibling(livePlaylist, "media_1.mp4"),
+	} {
 		w.want(http.StatusNotFound, "", path+query, withCookie(cookie))
 	}
 }

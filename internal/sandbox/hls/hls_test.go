@@ -164,8 +164,10 @@ func TestLiveSegmentsComeAndGo(t *testing.T) {
 }
 
 func TestSegmentNumberIsStrict(t *testing.T) {
-	for _, name := range []string{"", "media_.ts", "media_01.ts", "media_+1.ts", "media_-1.ts", "media_1.ts.ts",
-		"media_1", "Media_1.ts", "media_1.TS", "media_0x1.ts", "media_99999999999999999999.ts", "chunklist.m3u8"} {
+	for _, name := range []string{
+		"", "media_.ts", "media_01.ts", "media_+1.ts", "media_-1.ts", "media_1.ts.ts",
+		"media_1", "Media_1.ts", "media_1.TS", "media_0x1.ts", "media_99999999999999999999.ts", "chunklist.m3u8",
+	} {
 		if n, ok := hls.SegmentNumber(name); ok {
 			t.Errorf("SegmentNumber(%q) = %d, want a refusal", name, n)
 		}
