@@ -15,6 +15,9 @@ type Scheme interface {
 	// Prepare checks the material as CheckKey does and readies it (HMAC pads, RSA precomputation),
 	// so that signing does no more than sign.
 	Prepare(Material) (Key, error)
+	// CheckParams applies the strict rules to parameters without a key, so that what cannot be signed
+	// is refused when it is configured. Errors wrap ErrInvalidParams.
+	CheckParams(p Params, now time.Time) error
 	// Explain decodes a presented token and checks it as far as the keys at hand allow: with none,
 	// everything but the signature. It never returns an expected MAC.
 	Explain(p Presented, now time.Time, keys ...Key) Explanation
@@ -55,6 +58,19 @@ type Key interface {
 type Params interface {
 	// SchemeName returns the name of the format the parameters belong to.
 	SchemeName() string
+}
+
+// ParamsAs returns p as a format's own type, which may be given as a value or a pointer. Any other
+// type is an error that wraps ErrInvalidParams.
+func ParamsAs[P Params](p Params) (P, error) {
+	if own, ok := p.(P); ok {
+		return own, nil
+	}
+	if own, ok := any(p).(*P); ok && own != nil {
+		return *own, nil
+	}
+	var none P
+	return none, ParamError(InvalidArgument, "params", "want the parameters of %s, not %T", none.SchemeName(), p)
 }
 
 // Credential is a signed token and where it goes.

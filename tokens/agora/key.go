@@ -48,14 +48,9 @@ func (k *Key) String() string { return fmt.Sprintf("%s key %s", Name, k.fingerpr
 
 // Sign implements tokens.Key for Params and *Params.
 func (k *Key) Sign(p tokens.Params, now time.Time) (tokens.Credential, error) {
-	var own Params
-	switch typed := p.(type) {
-	case Params:
-		own = typed
-	case *Params:
-		own = *typed
-	default:
-		return tokens.Credential{}, tokens.ParamError(tokens.InvalidArgument, "params", "want agora.Params")
+	own, err := tokens.ParamsAs[Params](p)
+	if err != nil {
+		return tokens.Credential{}, err
 	}
 	path, err := own.check(now)
 	if err != nil {

@@ -1,6 +1,8 @@
 package agora
 
 import (
+	"time"
+
 	"github.com/tokensvc/tokensvc/tokens"
 )
 
@@ -81,3 +83,13 @@ func (f Form) check() error {
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// CheckParams implements tokens.Scheme for Params and *Params.
+func (Scheme) CheckParams(p tokens.Params, now time.Time) error {
+	own, err := tokens.ParamsAs[Params](p)
+	if err != nil {
+		return err
+	}
+	_, err = own.check(now)
+	return err
+}

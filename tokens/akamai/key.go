@@ -27,14 +27,9 @@ func (*Key) Public() crypto.PublicKey { return nil }
 
 // Sign implements tokens.Key for Params and *Params.
 func (k *Key) Sign(p tokens.Params, now time.Time) (tokens.Credential, error) {
-	var own Params
-	switch typed := p.(type) {
-	case Params:
-		own = typed
-	case *Params:
-		own = *typed
-	default:
-		return tokens.Credential{}, tokens.ParamError(tokens.InvalidArgument, "params", "want akamai.Params")
+	own, err := tokens.ParamsAs[Params](p)
+	if err != nil {
+		return tokens.Credential{}, err
 	}
 	token, err := k.Token(own, now)
 	if err != nil {

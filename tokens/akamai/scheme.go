@@ -59,7 +59,13 @@ func (Scheme) CheckKey(m tokens.Material) error {
 }
 
 // Prepare implements tokens.Scheme.
-func (s Scheme) Prepare(m tokens.Material) (tokens.Key, error) { return s.NewKey(m) }
+func (s Scheme) Prepare(m tokens.Material) (tokens.Key, error) {
+	key, err := s.NewKey(m)
+	if err != nil {
+		return nil, err
+	}
+	return key, nil
+}
 
 // NewKey checks the material as CheckKey does and readies it.
 func (s Scheme) NewKey(m tokens.Material) (*Key, error) {
@@ -71,6 +77,16 @@ func (s Scheme) NewKey(m tokens.Material) (*Key, error) {
 		return nil, err
 	}
 	return &Key{engine: e, secret: m.Secret, fingerprint: tokens.SecretFingerprint(Name, e.key.Reveal())}, nil
+}
+
+// CheckParams implements tokens.Scheme for Params and *Params.
+func (s Scheme) CheckParams(p tokens.Params, now time.Time) error {
+	own, err := tokens.ParamsAs[Params](p)
+	if err != nil {
+		return err
+	}
+	c := s.Config()
+	return own.check(&c, now)
 }
 
 // Explain implements tokens.Scheme. Keys of other formats are left aside.

@@ -49,7 +49,22 @@ func (Scheme) CheckKey(m tokens.Material) error {
 }
 
 // Prepare implements tokens.Scheme.
-func (s Scheme) Prepare(m tokens.Material) (tokens.Key, error) { return NewKey(m) }
+func (Scheme) Prepare(m tokens.Material) (tokens.Key, error) {
+	key, err := NewKey(m)
+	if err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+// CheckParams implements tokens.Scheme for Params and *Params.
+func (Scheme) CheckParams(p tokens.Params, now time.Time) error {
+	own, err := tokens.ParamsAs[Params](p)
+	if err != nil {
+		return err
+	}
+	return own.check(now)
+}
 
 // Explain implements tokens.Scheme. Keys of other formats are left aside.
 func (Scheme) Explain(p tokens.Presented, now time.Time, keys ...tokens.Key) tokens.Explanation {
