@@ -2,7 +2,6 @@ package akamai
 
 import (
 	"encoding/hex"
-	"strconv"
 
 	"github.com/tokensvc/tokensvc/tokens"
 	"github.com/tokensvc/tokensvc/tokens/internal/fieldtoken"
@@ -73,9 +72,9 @@ func (e *engine) sign(t *text) string {
 		b = append(appendValue(e, append(b, "ip="...), t.ip), delimiter...)
 	}
 	if t.start != 0 {
-		b = append(strconv.AppendInt(append(b, "st="...), t.start, 10), delimiter...)
+		b = append(fieldtoken.AppendSeconds(append(b, "st="...), t.start), delimiter...)
 	}
-	b = strconv.AppendInt(append(b, "exp="...), t.expire, 10)
+	b = fieldtoken.AppendSeconds(append(b, "exp="...), t.expire)
 	if len(t.acl) > 0 {
 		b = append(append(b, delimiter...), "acl="...)
 		for i, entry := range t.acl {

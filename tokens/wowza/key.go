@@ -3,7 +3,6 @@ package wowza
 import (
 	"crypto"
 	"crypto/sha256"
-	"strconv"
 	"time"
 
 	"github.com/tokensvc/tokensvc/tokens"
@@ -110,7 +109,7 @@ func Compat(secret tokens.Secret, p CompatParams, now time.Time) (string, error)
 func appendFields(b []byte, start int64, vod string, expire int64) []byte {
 	if start != 0 {
 		b = append(b, "st="...)
-		b = strconv.AppendInt(b, start, 10)
+		b = fieldtoken.AppendSeconds(b, start)
 		b = append(b, delimiter...)
 	}
 	if vod != "" {
@@ -119,7 +118,7 @@ func appendFields(b []byte, start int64, vod string, expire int64) []byte {
 		b = append(b, delimiter...)
 	}
 	b = append(b, "exp="...)
-	return strconv.AppendInt(b, expire, 10)
+	return fieldtoken.AppendSeconds(b, expire)
 }
 
 func finish(mac *fieldtoken.MAC, d *fieldtoken.Draft, streamID string) string {

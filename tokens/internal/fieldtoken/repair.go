@@ -17,8 +17,7 @@ func Repair(text, delimiter string, names ...string) (repaired string, notes []s
 		repaired = repaired[i+1:]
 		notes = append(notes, "it is a whole URL; give the value of the token parameter alone")
 	}
-	lower := strings.ToLower(repaired)
-	if strings.Contains(lower, "%7e") || strings.Contains(lower, "exp%3d") {
+	if lower := strings.ToLower(repaired); !strings.Contains(lower, delimiter+macName+"=") && strings.Contains(lower, "hmac%3d") || strings.Contains(lower, "%7ehmac") {
 		if plain, err := url.PathUnescape(repaired); err == nil {
 			repaired = plain
 			notes = append(notes, "it is percent-encoded; edges take the text as it is, so = ~ / * must not be encoded")

@@ -19,12 +19,12 @@ func CheckURL(rawURL, name string) *tokens.Error {
 		return tokens.ParamError(tokens.InvalidArgument, "url", "%d bytes; at most %d", len(rawURL), maxURL)
 	}
 	for i := range len(rawURL) {
-		if rawURL[i] <= ' ' || rawURL[i] >= 0x7f {
-			return tokens.ParamError(tokens.InvalidArgument, "url", "holds a blank, control or non-ASCII character; percent-encode it")
+		if rawURL[i] <= ' ' || rawURL[i] >= 0x7f || rawURL[i] == '\\' {
+			return tokens.ParamError(tokens.InvalidArgument, "url", "holds a blank, backslash, control or non-ASCII character; percent-encode it")
 		}
 	}
-	if !strings.HasPrefix(rawURL, "https://") && !strings.HasPrefix(rawURL, "http://") && !strings.HasPrefix(rawURL, "/") {
-		return tokens.ParamError(tokens.InvalidArgument, "url", "must begin with https://, http:// or /")
+	if !hasHostOrPath(rawURL) {
+		return tokens.ParamError(tokens.InvalidArgument, "url", "must begin with https:// or http:// and a host, or be a path that begins with one /")
 	}
 	base, _, _ := strings.Cut(rawURL, "#")
 	_, query, _ := strings.Cut(base, "?")
@@ -34,4 +34,15 @@ func CheckURL(rawURL, name string) *tokens.Error {
 		}
 	}
 	return nil
+}
+
+func hasHostOrPath(rawURL string) bool {
+	rest, found := strings.CutPrefix(rawURL, "https://")
+	if !found {
+		rest, found = strings.CutPrefix(rawURL, "http://")
+	}
+	if found {
+		return rest != "" && !strings.ContainsRune("/?#", rune(rest[0]))
+	}
+	return strings.HasPrefix(rawURL, "/") && !strings.HasPrefix(rawURL, "//")
 }
