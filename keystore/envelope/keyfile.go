@@ -106,6 +106,9 @@ func AddKey(path string) (id string, err error) {
 			return err
 		}
 		defer clear(text)
+		if _, err := parseMasterKeys(text); err != nil {
+			return fmt.Errorf("master key file %s: %w", path, err)
+		}
 		key := generate()
 		id = key.id
 		next := insertKey(text, key)
