@@ -1,0 +1,77 @@
+package playback
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/tokensvc/tokensvc/internal/schemes"
+	"github.com/tokensvc/tokensvc/keystore"
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// Check refuses a playback that could not be signed for its target: the wrong form of binding, a
+// binding that the strict rules of the scheme refuse, a URL that cannot carry a token, or a lifetime
+// over the target's. Errors wrap tokens.ErrInvalidParams.
+func Check(p Playback, target keystore.Target, now time.Time) error {
+	if p.bindings() != 1 {
+		return tokens.ParamError(tokens.InvalidArgument, "binding", "exactly one of hdnts, edge_auth, qencode and agora is required")
+	}
+	if err := checkURL(p.URL); err != nil {
+		return err
+	}
+	if p.BindIP && !schemes.CookieCarries(target.Scheme) {
+		return tokens.ParamError(tokens.InvalidArgument, "ip_binding", "%s tokens cannot carry an address", target.Scheme)
+	}
+	if p.TTL+p.ExpiryGranularity > target.MaxTokenLifetime {
+		return tokens.ParamError(tokens.LifetimeTooLong, "ttl", "%s with an expiry granularity of %s is over the max_token_lifetime of %s of target %q",
+			p.TTL, p.ExpiryGranularity, target.MaxTokenLifetime, target.ID)
+	}
+	scheme, err := schemes.New(target.Scheme, target.Options)
+	if err != nil {
+		return err
+	}
+	params, err := p.Params(&target, Viewing{Viewer: "viewer", ClientIP: netip.IPv6Loopback().String(), Expire: now.Add(p.TTL)})
+	if err != nil {
+		return err
+	}
+	return scheme.CheckParams(params, now)
+}
+
+func (p *Playback) bindings() int {
+	n := 0
+	for _, set := range []bool{p.Hdnts != nil, p.EdgeAuth != nil, p.Qencode != nil, p.Agora != nil} {
+		if set {
+			n++
+		}
+	}
+	return n
+}
+
+// checkURL wants an absolute URL that a token can be put into as it is.
+func checkURL(raw string) error {
+	fault := func(why string) error { return tokens.ParamError(tokens.InvalidArgument, "url", "%s", why) }
+	u, err := url.Parse(raw)
+	if err != nil {
+		return fault("not a URL")
+	}
+	switch u.Scheme {
+	case "http", "https", "rtmp", "rtmps":
+	default:
+		return fault("want an absolute http, https, rtmp or rtmps URL")
+	}
+	switch {
+	case u.Hostname() == "":
+		return fault("names no host")
+	case u.User != nil:
+		return fault("must not hold a user or password")
+	case u.Fragment != "" || u.ForceQuery:
+		return fault("must not have a fragment or an empty query")
+	}
+	for i := range len(raw) {
+		if raw[i] <= ' ' || raw[i] >= 0x7f {
+			return fault("must be printable ASCII; percent-encode everything else")
+		}
+	}
+	return nil
+}

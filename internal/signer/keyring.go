@@ -1,0 +1,201 @@
+package signer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tokensvc/tokensvc/internal/schemes"
+	"github.com/tokensvc/tokensvc/keystore"
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// Key is one version of a target's key, ready to sign.
+type Key struct {
+	tokens.Key
+	// Ref is "TARGET/VERSION".
+	Ref     string
+	Version int
+	State   keystore.State
+	// Horizon is zero when no cut is scheduled.
+	Horizon time.Time
+}
+
+// Target is a target with the keys that could be opened.
+type Target struct {
+	keystore.Target
+	Scheme tokens.Scheme
+	// Active signs; nil when no key does.
+	Active *Key
+	// Keys holds every version that has bytes, oldest first.
+	Keys []*Key
+
+	revision int64
+	whole    bool // every key could be opened
+}
+
+// Snapshot is an immutable view of all targets.
+type Snapshot struct {
+	targets map[string]*Target
+	seen    time.Time
+}
+
+// Target returns a target, or nil.
+func (s *Snapshot) Target(id string) *Target { return s.targets[id] }
+
+// Targets returns the number of targets.
+func (s *Snapshot) Targets() int { return len(s.targets) }
+
+// All calls yield for every target, in no order.
+func (s *Snapshot) All(yield func(*Target) bool) {
+	for _, t := range s.targets {
+		if !yield(t) {
+			return
+		}
+	}
+}
+
+// Keyring follows a Store and keeps the snapshot. Run owns the only background work.
+type Keyring struct {
+	store  keystore.Store
+	sealer keystore.Sealer
+	now    func() time.Time
+	log    *slog.Logger
+
+	snapshot atomic.Pointer[Snapshot]
+	mu       sync.Mutex // one refresh at a time
+}
+
+// NewKeyring returns a keyring without a snapshot; call Refresh before use.
+func NewKeyring(store keystore.Store, sealer keystore.Sealer, now func() time.Time, log *slog.Logger) *Keyring {
+	return &Keyring{store: store, sealer: sealer, now: now, log: log}
+}
+
+// Snapshot returns the current snapshot, or nil before the first Refresh.
+func (k *Keyring) Snapshot() *Snapshot { return k.snapshot.Load() }
+
+// Age returns how long ago the snapshot was last known to equal the store.
+func (k *Keyring) Age() time.Duration {
+	s := k.snapshot.Load()
+	if s == nil {
+		return time.Duration(1<<63 - 1)
+	}
+	return k.now().Sub(s.seen)
+}
+
+// Refresh reads the store and swaps the snapshot. Targets that did not change keep their prepared
+// keys. A key that cannot be opened is left out and logged; it does not stop the others. The error is
+// that of the store; the snapshot then stays as it was and grows old.
+func (k *Keyring) Refresh(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	seen := k.now()
+	records, err := k.store.List(ctx, keystore.Page{})
+	if err != nil {
+		return fmt.Errorf("read keys: %w", err)
+	}
+	old := k.snapshot.Load()
+	next := &Snapshot{targets: make(map[string]*Target, len(records)), seen: seen}
+	for _, r := range records {
+		var before *Target
+		if old != nil {
+			before = old.targets[r.Target.ID]
+		}
+		if before != nil && before.revision == r.Revision && before.whole {
+			next.targets[r.Target.ID] = before
+			continue
+		}
+		t, err := k.open(r, before)
+		if err != nil {
+			k.log.Error("target left out of the keyring", "target", r.Target.ID, "error", err)
+			continue
+		}
+		next.targets[r.Target.ID] = t
+	}
+	k.snapshot.Store(next)
+	return nil
+}
+
+// open prepares the keys of a record, taking over what before has prepared already.
+func (k *Keyring) open(r keystore.Record, before *Target) (*Target, error) {
+	scheme, err := schemes.New(r.Target.Scheme, r.Target.Options)
+	if err != nil {
+		return nil, err
+	}
+	t := &Target{Target: r.Target, Scheme: scheme, revision: r.Revision, whole: true}
+	for i := range r.Keys {
+		stored := &r.Keys[i]
+		if len(stored.Sealed) == 0 {
+			continue
+		}
+		prepared, err := k.prepare(r.Target, scheme, stored, before)
+		if err != nil {
+			t.whole = false
+			k.log.Error("key left out of the keyring", "target", r.Target.ID, "version", stored.Version, "state", stored.State.String(), "error", err)
+			continue
+		}
+		key := &Key{
+			Key: prepared, Ref: Ref(r.Target.ID, stored.Version), Version: stored.Version,
+			State: stored.State, Horizon: stored.Horizon,
+		}
+		t.Keys = append(t.Keys, key)
+		if stored.State == keystore.Active {
+			t.Active = key
+		}
+	}
+	return t, nil
+}
+
+// prepare opens one key, or takes it over from before when the secret and the scheme's options are
+// the same.
+func (k *Keyring) prepare(target keystore.Target, scheme tokens.Scheme, stored *keystore.Key, before *Target) (tokens.Key, error) {
+	if before != nil && before.Options == target.Options {
+		for _, b := range before.Keys {
+			if b.Version == stored.Version && b.Fingerprint() == stored.Fingerprint && b.ID() == stored.KID {
+				return b.Key, nil
+			}
+		}
+	}
+	secret, err := k.sealer.Open(keystore.Binding{Target: target.ID, Version: stored.Version}, stored.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	// Whether a short secret is admitted was decided on import.
+	prepared, err := scheme.Prepare(tokens.Material{ID: stored.KID, Secret: secret, AllowShort: true})
+	if err != nil {
+		return nil, err
+	}
+	if prepared.Fingerprint() != stored.Fingerprint {
+		return nil, errors.New("the opened key does not have the fingerprint it was stored under")
+	}
+	return prepared, nil
+}
+
+// Ref names a key as "TARGET/VERSION".
+func Ref(target string, version int) string { return fmt.Sprintf("%s/%d", target, version) }
+
+// Run refreshes on every hint of the store, and at least every poll, until ctx ends.
+func (k *Keyring) Run(ctx context.Context, poll time.Duration) error {
+	hints := k.store.Watch(ctx)
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case _, ok := <-hints:
+			if !ok {
+				hints = nil
+				continue
+			}
+		case <-ticker.C:
+		}
+		if err := k.Refresh(ctx); err != nil && ctx.Err() == nil {
+			k.log.Warn("keyring not refreshed; the snapshot grows old", "age", k.Age().Round(time.Millisecond).String(), "error", err)
+		}
+	}
+}

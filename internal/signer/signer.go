@@ -1,0 +1,193 @@
+package signer
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+
+	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/schemes"
+	"github.com/tokensvc/tokensvc/keystore"
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// Config bounds the hot path.
+type Config struct {
+	// Timing holds C, the oldest snapshot to sign from, and S, the clock skew.
+	Timing keystore.Timing
+	// Propagation is P: how long a provider takes to learn a new key.
+	Propagation time.Duration
+	// MaxCall is the longest provider call.
+	MaxCall time.Duration
+	// Workers is how many RSA signatures run at once: the number of CPUs.
+	Workers int
+	// Queue is how many RSA signatures may wait.
+	Queue int
+	// MaxWait is the longest that an RSA signature may wait when the caller sets no deadline.
+	MaxWait time.Duration
+	// SharedTokens bounds the cache of shared tokens; one takes about a kilobyte.
+	SharedTokens int
+}
+
+// DefaultConfig returns the defaults for a machine of the given number of CPUs.
+func DefaultConfig(cpus int) Config {
+	return Config{
+		Timing: keystore.DefaultTiming(), Propagation: time.Minute, MaxCall: 30 * time.Second,
+		Workers: cpus, Queue: 256 * cpus, MaxWait: 2 * time.Second, SharedTokens: 16384,
+	}
+}
+
+// cutFloor is the shortest lifetime worth signing when a cut clamps it.
+const cutFloor = time.Minute
+
+// Request is what varies between two signs of one playback.
+type Request struct {
+	Viewer   string
+	ClientIP string
+	// TTL is the lifetime asked for; 0 means the playback's own.
+	TTL time.Duration
+}
+
+// Credential is a signed token with what the caller needs to renew it in time.
+type Credential struct {
+	Token        string
+	URL          string
+	ExpiresAt    time.Time
+	RefreshAfter time.Time
+	ServerTime   time.Time
+	KeyRef       string
+	KID          string
+	Clamped      bool
+}
+
+// Signer signs playbacks from the keyring's snapshot.
+type Signer struct {
+	keys   *Keyring
+	pool   *Pool
+	shared *sharedTokens
+	cfg    Config
+	now    func() time.Time
+}
+
+// New starts the pool of a signer. Close ends it.
+func New(keys *Keyring, cfg Config, now func() time.Time) *Signer {
+	pool := NewPool(cfg.Workers, cfg.Queue, cfg.MaxWait)
+	return &Signer{keys: keys, pool: pool, shared: newSharedTokens(pool, cfg.SharedTokens), cfg: cfg, now: now}
+}
+
+// Close waits for signatures under way.
+func (s *Signer) Close() { s.pool.Close() }
+
+// Snapshot returns the keys to sign or verify with, or a refusal with reason SNAPSHOT_STALE when they
+// are older than C.
+func (s *Signer) Snapshot() (*Snapshot, error) {
+	snapshot := s.keys.Snapshot()
+	if age := s.keys.Age(); snapshot == nil || age > s.cfg.Timing.SnapshotMaxAge {
+		return nil, refuse(tokens.SnapshotStale, time.Second, "the keys in memory have not been compared with the store for more than %s; the store may be unreachable", s.cfg.Timing.SnapshotMaxAge)
+	}
+	return snapshot, nil
+}
+
+// CheckPlayback refuses a playback that could not be signed; see playback.Check.
+func (s *Signer) CheckPlayback(p playback.Playback) error {
+	snapshot, err := s.Snapshot()
+	if err != nil {
+		return err
+	}
+	target := snapshot.Target(p.TargetID)
+	if target == nil {
+		return refuse(tokens.NotFound, 0, "target %q does not exist; create it first", p.TargetID)
+	}
+	return playback.Check(p, target.Target, s.now())
+}
+
+// Sign makes a credential. Errors are *Error (the service cannot), *tokens.Error (the request may not)
+// or that of ctx.
+func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Credential, error) {
+	snapshot, err := s.Snapshot()
+	if err != nil {
+		return Credential{}, err
+	}
+	target := snapshot.Target(p.TargetID)
+	if target == nil {
+		return Credential{}, refuse(tokens.NotFound, 0, "target %q of the playback does not exist", p.TargetID)
+	}
+	key := target.Active
+	if key == nil {
+		return Credential{}, refuse(tokens.NoActiveKey, 0, "target %q has no active key; import one with `tokensvc keys import %s --activate`", target.ID, target.ID)
+	}
+	now := s.now()
+	ttl := r.TTL
+	if ttl == 0 {
+		ttl = p.TTL
+	}
+	w := window{ttl: ttl, granularity: p.ExpiryGranularity, maxLifetime: target.MaxTokenLifetime, horizon: key.Horizon}
+	exp, clamped, err := w.expiry(now)
+	if err != nil {
+		return Credential{}, err
+	}
+	if clamped && exp.Sub(now) < min(cutFloor, ttl) {
+		return Credential{}, s.cutover(key, now)
+	}
+	token, err := s.token(ctx, target, p, r, exp, now)
+	if err != nil {
+		return Credential{}, err
+	}
+	return Credential{
+		Token: token, URL: schemes.Place(target.Target.Scheme, target.Options, p.URL, token), ExpiresAt: exp, RefreshAfter: s.refresh(target, key, now, exp, clamped),
+		ServerTime: now, KeyRef: key.Ref, KID: key.ID(), Clamped: clamped,
+	}, nil
+}
+
+// token signs in place where a signature is cheap, through the pool where it is not, and through the
+// shared tokens where the viewer does not matter.
+func (s *Signer) token(ctx context.Context, target *Target, p *playback.Entry, r Request, exp, now time.Time) (string, error) {
+	key := target.Active
+	sign := func() (tokens.Credential, error) {
+		params, err := p.Params(&target.Target, playback.Viewing{Viewer: r.Viewer, ClientIP: r.ClientIP, Expire: exp})
+		if err != nil {
+			return tokens.Credential{}, err
+		}
+		return key.Sign(params, now)
+	}
+	if key.Public() == nil {
+		c, err := sign()
+		return c.Token, err
+	}
+	if !p.PerViewer {
+		return s.shared.get(ctx, sharedKey{key: key.Key, claims: p.Claims, exp: exp.Unix()}, sign)
+	}
+	var c tokens.Credential
+	var err error
+	if poolErr := s.pool.Do(ctx, func() { c, err = sign() }); poolErr != nil {
+		return "", poolErr
+	}
+	return c.Token, err
+}
+
+// reopening is when signing is expected to be open again after a cut at the key's horizon.
+func (s *Signer) reopening(k *Key) time.Time {
+	return k.Horizon.Add(s.cfg.Timing.ClockSkew + s.cfg.MaxCall + s.cfg.Propagation + s.cfg.Timing.SnapshotMaxAge)
+}
+
+func (s *Signer) cutover(k *Key, now time.Time) *Error {
+	return refuse(tokens.KeyCutover, max(s.reopening(k).Sub(now), time.Second),
+		"key %s is cut at %s; signing opens again with its successor", k.Ref, k.Horizon.UTC().Format(time.RFC3339))
+}
+
+// refresh follows design: four fifths of the lifetime, or the reopening after a cut where the edge's
+// cookie carries the viewer through.
+func (s *Signer) refresh(target *Target, k *Key, now, exp time.Time, clamped bool) time.Time {
+	if clamped && schemes.CookieCarries(target.Target.Scheme) {
+		return s.reopening(k).Add(time.Duration(jitter() * float64(cutFloor))).UTC()
+	}
+	return refreshAfter(now, exp, jitter())
+}
+
+// jitter returns a number in [0, 1).
+func jitter() float64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the process instead
+	return float64(binary.LittleEndian.Uint64(b[:])>>11) / (1 << 53)
+}
