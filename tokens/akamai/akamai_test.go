@@ -165,6 +165,27 @@ func TestStrictRefusesParams(t *testing.T) {
 	}
 }
 
+// TestStrictRefusesConfiguredDelimiters tries delimiters that would be ordinary characters otherwise.
+func TestStrictRefusesConfiguredDelimiters(t *testing.T) {
+	t.Parallel()
+	for _, escape := range []bool{false, true} {
+		key := testKey(t, akamai.Config{FieldDelimiter: "$", ACLDelimiter: ",", EscapeEarly: escape})
+		for name, change := range map[string]func(*akamai.Params){
+			"acl delimiter in acl":       func(p *akamai.Params) { p.ACL = []string{"/a,/*"} },
+			"field delimiter in acl":     func(p *akamai.Params) { p.ACL = []string{"/a$/*"} },
+			"field delimiter in url":     func(p *akamai.Params) { p.ACL, p.URLPath = nil, "/a$salt=x" },
+			"field delimiter in session": func(p *akamai.Params) { p.SessionID = "a$exp=9999999999" },
+			"field delimiter in payload": func(p *akamai.Params) { p.Payload = "a$" },
+		} {
+			p := fullParams()
+			change(&p)
+			if got, err := key.Token(p, clock()); !errors.Is(err, tokens.ErrInvalidParams) {
+				t.Errorf("%s: got %q, %v", name, got, err)
+			}
+		}
+	}
+}
+
 func TestSignRefusesForeignParams(t *testing.T) {
 	t.Parallel()
 	if _, err := testKey(t, akamai.Config{}).Sign(foreignParams{}, clock()); !errors.Is(err, tokens.ErrInvalidParams) {
@@ -338,7 +359,7 @@ func TestVerify(t *testing.T) {
 
 func TestCompatRefuses(t *testing.T) {
 	t.Parallel()
-	end, zero := int64(1600000000), int64(0)
+	end, zero, huge := int64(1600000000), int64(0), int64(1)<<62
 	secret := tokens.NewSecret([]byte(secretHex))
 	for name, p := range map[string]akamai.CompatParams{
 		"no scope":        {EndTime: &end},
@@ -346,68 +367,10 @@ func TestCompatRefuses(t *testing.T) {
 		"acl of nothing":  {ACL: []string{""}, EndTime: &end},
 		"no expiry":       {ACL: []string{"/a"}},
 		"window of zero":  {ACL: []string{"/a"}, EndTime: &end, WindowSeconds: &zero},
-		"beyond any time": {ACL: []string{"/a"}, StartTime: &end, WindowSeconds: ptr(int64(1) << 62)},
+		"beyond any time": {ACL: []string{"/a"}, StartTime: &end, WindowSeconds: &huge},
 	} {
 		if got, err := akamai.Compat(secret, akamai.Config{}, p, clock()); !errors.Is(err, tokens.ErrInvalidParams) {
 			t.Errorf("%s: got %q, %v", name, got, err)
-		}
-	}
-}
-
-func ptr[T any](v T) *T { return &v }
-
-func TestExplain(t *testing.T) {
-	t.Parallel()
-	const exp = "exp=1578425641"
-	text := hmac.New(sha256.New, []byte(secretHex))
-	text.Write([]byte(exp + "~acl=/a/*"))
-	salted := akamai.Config{Salt: tokens.NewSecret([]byte("pepper"))}
-	for name, test := range map[string]struct {
-		config akamai.Config
-		token  string
-		check  string
-		hint   string
-	}{
-		"key not decoded":   {token: exp + "~acl=/a/*~hmac=" + hex.EncodeToString(text.Sum(nil)), check: "signature", hint: "key's text"},
-		"salt left out":     {config: salted, token: signRaw(exp+"~acl=/a/*", ""), check: "signature", hint: "without the salt"},
-		"escaping":          {token: signRaw(exp, "~url=%2fa%2fb"), check: "signature", hint: "EscapeEarly"},
-		"wildcard as url":   {token: signRaw(exp, "~url=/a/*"), check: "signature", hint: "wildcards need an ACL token"},
-		"name in front":     {token: "__token__=" + signRaw(exp+"~acl=/a/*", ""), check: "format", hint: "parameter name"},
-		"percent-encoded":   {token: strings.ReplaceAll(signRaw(exp+"~acl=/a/*", ""), "~", "%7e"), check: "format", hint: "percent-encoded"},
-		"milliseconds":      {token: signRaw("exp=1578425641000~acl=/a/*", ""), check: "format", hint: "milliseconds"},
-		"another directory": {token: signRaw(exp+"~acl=/b/*", ""), check: "resource", hint: "does not cover"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			scheme, err := akamai.New(test.config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := scheme.Explain(tokens.Presented{Token: test.token, Resource: "/a/b"}, clock(), testKey(t, test.config))
-			for _, check := range got.Checks {
-				if check.Name == test.check {
-					if check.Outcome != tokens.Failed || !strings.Contains(check.Message, test.hint) {
-						t.Errorf("got %+v, want a hint at %q", check, test.hint)
-					}
-					return
-				}
-			}
-			t.Errorf("no check %s in %+v", test.check, got.Checks)
-		})
-	}
-}
-
-func TestExplainNotes(t *testing.T) {
-	t.Parallel()
-	for acl, hint := range map[string]string{
-		"/a*": "siblings", "/a/?": "different ways", "%2fa%2f*": "Java", "/a/*": "what the token opens",
-	} {
-		got := akamai.Scheme{}.Explain(tokens.Presented{Token: signRaw("exp=1578425641~acl="+acl, "")}, clock())
-		if len(got.Fields) < 2 || !strings.Contains(got.Fields[1].Note, hint) {
-			t.Errorf("%s: %+v", acl, got.Fields)
-		}
-		if err := got.Err(); err != nil {
-			t.Errorf("%s: %v", acl, err)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 package akamai
 
 import (
-	"crypto/md5"  //nolint:gosec // HMAC-MD5 is one of the three algorithms that a property can be set to.
-	"crypto/sha1" //nolint:gosec // HMAC-SHA1 likewise.
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"hash"
 	"strings"
@@ -13,7 +13,8 @@ import (
 // Algorithm names the hash of the HMAC. Letters' case does not count.
 type Algorithm string
 
-// The algorithms of EdgeAuth 2.0.
+// The algorithms of EdgeAuth 2.0. A MAC of MD5 or SHA-1 is not broken as their bare hashes are, and
+// properties are set to them.
 const (
 	SHA256 Algorithm = "sha256"
 	SHA1   Algorithm = "sha1"

@@ -27,29 +27,40 @@ func unescape(text string) string {
 	}
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '+':
-			out = append(out, ' ')
-		case text[i] == '%' && i+2 < len(text) && unhex(text[i+1]) >= 0 && unhex(text[i+2]) >= 0:
-			out = append(out, byte(unhex(text[i+1])<<4|unhex(text[i+2])))
-			i += 2
-		default:
-			out = append(out, text[i])
+		if c, ok := escapedByte(text[i:]); ok {
+			out = append(out, c)
+			i += len("%7e") - 1
+			continue
 		}
+		if text[i] == '+' {
+			out = append(out, ' ')
+			continue
+		}
+		out = append(out, text[i])
 	}
 	return string(out)
 }
 
-// unhex returns the value of a hex digit, or -1.
-func unhex(c byte) int {
+// escapedByte returns the byte that text begins with in percent-encoding.
+func escapedByte(text string) (byte, bool) {
+	if len(text) < len("%7e") || text[0] != '%' {
+		return 0, false
+	}
+	high, okHigh := hexValue(text[1])
+	low, okLow := hexValue(text[2])
+	return high<<4 | low, okHigh && okLow
+}
+
+// hexValue returns the value of a hex digit.
+func hexValue(c byte) (byte, bool) {
 	switch {
 	case c >= '0' && c <= '9':
-		return int(c - '0')
+		return c - '0', true
 	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
+		return c - 'a' + 10, true
 	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
+		return c - 'A' + 10, true
 	default:
-		return -1
+		return 0, false
 	}
 }

@@ -51,11 +51,11 @@ func decode(path string) (string, bool) {
 	for i := 0; i < len(path); i++ {
 		c := path[i]
 		if c == '%' {
-			if i+2 >= len(path) || unhex(path[i+1]) < 0 || unhex(path[i+2]) < 0 {
+			var ok bool
+			if c, ok = escapedByte(path[i:]); !ok {
 				return "", false
 			}
-			c = byte(unhex(path[i+1])<<4 | unhex(path[i+2]))
-			i += 2
+			i += len("%7e") - 1
 		}
 		if c == 0 {
 			return "", false

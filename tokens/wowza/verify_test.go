@@ -123,6 +123,7 @@ func TestVerifyCompatKeepsWhatMatters(t *testing.T) {
 		"expired":           {"abc", "exp=1500000000", tokens.Expired},
 		"repeated":          {"abc", "exp=1600000000~exp=1600000001", tokens.Malformed},
 		"eternal":           {"abc", "vod=x", tokens.NoExpiry},
+		"a MAC in a value":  {"abc", "vod=x~hmac=00~exp=1600000000", tokens.Malformed},
 		"nothing but value": {"abc", "x~exp=1600000000", tokens.Malformed},
 	} {
 		t.Run(name, func(t *testing.T) {
