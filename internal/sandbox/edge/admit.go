@@ -6,6 +6,10 @@ import (
 	"strings"
 
 	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/agora"
+	"github.com/tokensvc/tokensvc/tokens/akamai"
+	"github.com/tokensvc/tokensvc/tokens/qencode"
+	"github.com/tokensvc/tokensvc/tokens/wowza"
 )
 
 // admission says how an admitted request is answered.
@@ -17,16 +21,16 @@ type admission struct {
 // admit decides on a request for file f of m, or refuses it with a tokens.Reason.
 func (e *Edge) admit(r *http.Request, m *mount, f file) (admission, error) {
 	switch m.Scheme {
-	case SchemeHdnts:
+	case wowza.Name:
 		if m.PlaylistOnly {
 			return admission{}, e.admitPlaylistOnly(r, m, f)
 		}
-		return e.admitWithCookie(r, m, f, "hdnts")
-	case SchemeEdgeAuth:
-		return e.admitWithCookie(r, m, f, "hdnts", "hdnea")
-	case SchemeQencode:
+		return e.admitWithCookie(r, m, f, wowza.QueryName)
+	case akamai.Name:
+		return e.admitWithCookie(r, m, f, akamai.DefaultTokenName, "hdnea")
+	case qencode.Name:
 		return e.admitQencode(r, m)
-	case SchemeAgora:
+	case agora.Name:
 		return admission{}, e.admitAgora(r, m, f)
 	default:
 		return admission{}, tokens.Refuse(tokens.Malformed, "this edge knows no scheme %q", m.Scheme)
@@ -54,7 +58,7 @@ func (e *Edge) admitWithCookie(r *http.Request, m *mount, f file, names ...strin
 	default:
 		return admission{}, tokens.Refuse(tokens.Malformed, "no %s cookie; request the signed playlist first, and send credentials with every request", CookieName)
 	}
-	if m.Scheme == SchemeHdnts {
+	if m.Scheme == wowza.Name {
 		return e.openHdnts(r, m, token)
 	}
 	if err := e.verify(r, m, tokens.Presented{Token: token, Resource: r.URL.Path}); err != nil {
@@ -74,12 +78,12 @@ func (e *Edge) admitPlaylistOnly(r *http.Request, m *mount, f file) error {
 	if f.kind != first {
 		return nil
 	}
-	token, found, err := param(r.URL.RawQuery, "hdnts")
+	token, found, err := param(r.URL.RawQuery, wowza.QueryName)
 	if err != nil {
 		return err
 	}
 	if !found {
-		return missing("hdnts")
+		return missing(wowza.QueryName)
 	}
 	return e.verifyHdnts(r, m, token)
 }
@@ -98,10 +102,11 @@ func (e *Edge) verifyHdnts(r *http.Request, m *mount, token string) error {
 }
 
 // edgeAuthPrefix returns the paths that a session of a verified token opens: those under the acl entry that
-// covers path, or the directory of path when the token names one path only.
+// covers path, or the directory of path when the token names one path only, or has other delimiters than
+// Akamai's default.
 func edgeAuthPrefix(token, path string) string {
 	acl, _ := field(token, "acl")
-	for entry := range strings.SplitSeq(acl, "!") {
+	for entry := range strings.SplitSeq(acl, akamai.DefaultACLDelimiter) {
 		prefix, wildcard := strings.CutSuffix(entry, "*")
 		if wildcard && strings.HasPrefix(prefix, "/") && strings.HasPrefix(path, prefix) {
 			return prefix
@@ -111,12 +116,12 @@ func edgeAuthPrefix(token, path string) string {
 }
 
 func (e *Edge) admitQencode(r *http.Request, m *mount) (admission, error) {
-	token, found, err := param(r.URL.RawQuery, "auth")
+	token, found, err := param(r.URL.RawQuery, qencode.QueryName)
 	if err != nil {
 		return admission{}, err
 	}
 	if !found {
-		return admission{}, missing("auth")
+		return admission{}, missing(qencode.QueryName)
 	}
 	resource := m.PlaybackID
 	if resource == "" {
@@ -125,7 +130,7 @@ func (e *Edge) admitQencode(r *http.Request, m *mount) (admission, error) {
 	if err := e.verify(r, m, tokens.Presented{Token: token, Resource: resource}); err != nil {
 		return admission{}, err
 	}
-	return admission{query: "auth=" + token}, nil
+	return admission{query: qencode.QueryName + "=" + token}, nil
 }
 
 func (e *Edge) admitAgora(r *http.Request, m *mount, f file) error {

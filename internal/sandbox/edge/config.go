@@ -11,14 +11,10 @@ import (
 
 	"github.com/tokensvc/tokensvc/internal/sandbox/hls"
 	"github.com/tokensvc/tokensvc/tokens"
-)
-
-// Names of the schemes that this edge verifies, as tokens.Scheme.Name returns them.
-const (
-	SchemeHdnts    = "wowza-hdnts"
-	SchemeEdgeAuth = "akamai-edgeauth"
-	SchemeQencode  = "qencode-jwt"
-	SchemeAgora    = "agora-timestamp"
+	"github.com/tokensvc/tokensvc/tokens/agora"
+	"github.com/tokensvc/tokensvc/tokens/akamai"
+	"github.com/tokensvc/tokensvc/tokens/qencode"
+	"github.com/tokensvc/tokensvc/tokens/wowza"
 )
 
 // DefaultMaxSessions is how many sessions an edge keeps when Config says nothing.
@@ -42,7 +38,8 @@ type Config struct {
 
 // Stream is one mounted stream.
 type Stream struct {
-	// Scheme is the token format that guards the stream: one of the Scheme constants.
+	// Scheme is the token format that guards the stream, by its name: wowza.Name, akamai.Name, qencode.Name or
+	// agora.Name.
 	Scheme string
 	// Target names the keys that count, for Config.Keys.
 	Target string
@@ -93,15 +90,15 @@ func newMount(s Stream, start time.Time) (*mount, error) {
 	if !isFirst {
 		m.dir = strings.TrimSuffix(s.Playlist, ".m3u8") + "/"
 	}
-	if s.PlaybackID != "" && s.Scheme != SchemeQencode {
+	if s.PlaybackID != "" && s.Scheme != qencode.Name {
 		return nil, fmt.Errorf("stream %q: %s has no playback id", s.Playlist, s.Scheme)
 	}
-	if s.PlaylistOnly && s.Scheme != SchemeHdnts {
+	if s.PlaylistOnly && s.Scheme != wowza.Name {
 		return nil, fmt.Errorf("stream %q: %s has no playlist-only mode", s.Playlist, s.Scheme)
 	}
 	segments := strings.Split(strings.TrimPrefix(s.Playlist, "/"), "/")
 	switch s.Scheme {
-	case SchemeHdnts:
+	case wowza.Name:
 		if !isFirst || len(segments) != 6 || segments[3] != "hls" || !hdntsKindFits(segments, s.Live) {
 			return nil, fmt.Errorf("stream %q: want /1/STREAM_ID/NAME/hls/live/playlist.m3u8 for live or /2/STREAM_ID/NAME/hls/VOD_ID/playlist.m3u8 for VOD", s.Playlist)
 		}
@@ -109,20 +106,20 @@ func newMount(s Stream, start time.Time) (*mount, error) {
 		if !s.Live {
 			m.vodID = segments[4]
 		}
-	case SchemeEdgeAuth:
+	case akamai.Name:
 		if !isFirst {
 			return nil, fmt.Errorf("stream %q: want a path that ends in /playlist.m3u8", s.Playlist)
 		}
-	case SchemeQencode:
+	case qencode.Name:
 		if !isFirst && s.Playlist != "/"+s.PlaybackID+".m3u8" {
 			return nil, fmt.Errorf("stream %q: want /PLAYBACK_ID.m3u8 or a path that ends in /playlist.m3u8", s.Playlist)
 		}
-	case SchemeAgora:
+	case agora.Name:
 		if !isFirst || len(segments) != 3 {
 			return nil, fmt.Errorf("stream %q: want /ENTRY/STREAM/playlist.m3u8", s.Playlist)
 		}
 	default:
-		return nil, fmt.Errorf("stream %q: no scheme %q; want %s, %s, %s or %s", s.Playlist, s.Scheme, SchemeHdnts, SchemeEdgeAuth, SchemeQencode, SchemeAgora)
+		return nil, fmt.Errorf("stream %q: no scheme %q; want %s, %s, %s or %s", s.Playlist, s.Scheme, wowza.Name, akamai.Name, qencode.Name, agora.Name)
 	}
 	return m, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tokensvc/tokensvc/internal/sandbox/hls"
 	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/agora"
 )
 
 // ReasonHeader carries the tokens.Reason of a refusal.
@@ -141,7 +142,7 @@ func (e *Edge) route(path string) (*mount, file, bool) {
 	if m == nil {
 		return nil, file{}, false
 	}
-	if name == hls.MediaPlaylist && m.Scheme != SchemeAgora {
+	if name == hls.MediaPlaylist && m.Scheme != agora.Name {
 		return m, file{kind: media}, true
 	}
 	n, ok := hls.SegmentNumber(name)
@@ -175,7 +176,7 @@ func (e *Edge) content(m *mount, f file, query string) (body []byte, contentType
 	case f.kind == segment:
 		body, ok = m.origin.Segment(f.number, now)
 		return body, hls.ContentTypeSegment, ok
-	case f.kind == first && m.Scheme != SchemeAgora:
+	case f.kind == first && m.Scheme != agora.Name:
 		child := strings.TrimPrefix(m.dir, directory(m.Playlist)) + hls.MediaPlaylist
 		body = hls.Master(child)
 	default:

@@ -9,6 +9,9 @@ import (
 
 	"github.com/tokensvc/tokensvc/internal/sandbox/edge"
 	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/agora"
+	"github.com/tokensvc/tokensvc/tokens/akamai"
+	"github.com/tokensvc/tokensvc/tokens/qencode"
 	"github.com/tokensvc/tokensvc/tokens/wowza"
 )
 
@@ -130,17 +133,17 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"twice":               func(c *edge.Config) { c.Streams = append(hdntsStreams(), hdntsStreams()[0]) },
 		"no target":           func(c *edge.Config) { c.Streams = hdntsStreams(); c.Streams[0].Target = "" },
 		"unknown scheme":      stream(edge.Stream{Scheme: "hls", Playlist: livePlaylist}),
-		"relative path":       stream(edge.Stream{Scheme: edge.SchemeEdgeAuth, Playlist: "live/playlist.m3u8"}),
-		"dot segment":         stream(edge.Stream{Scheme: edge.SchemeEdgeAuth, Playlist: "/live/../playlist.m3u8"}),
-		"escape":              stream(edge.Stream{Scheme: edge.SchemeEdgeAuth, Playlist: "/li%20ve/playlist.m3u8"}),
-		"hdnts depth":         stream(edge.Stream{Scheme: edge.SchemeHdnts, Playlist: "/1/LiveStream/playlist.m3u8", Live: true}),
-		"hdnts VOD as live":   stream(edge.Stream{Scheme: edge.SchemeHdnts, Playlist: vodPlaylist, Live: true}),
-		"hdnts live as VOD":   stream(edge.Stream{Scheme: edge.SchemeHdnts, Playlist: livePlaylist}),
-		"hdnts playback id":   stream(edge.Stream{Scheme: edge.SchemeHdnts, Playlist: livePlaylist, Live: true, PlaybackID: "x"}),
-		"agora depth":         stream(edge.Stream{Scheme: edge.SchemeAgora, Playlist: "/live/playlist.m3u8"}),
-		"agora playlist only": stream(edge.Stream{Scheme: edge.SchemeAgora, Playlist: "/live/a/playlist.m3u8", PlaylistOnly: true}),
-		"qencode other id":    stream(edge.Stream{Scheme: edge.SchemeQencode, Playlist: "/abc.m3u8", PlaybackID: "abd"}),
-		"edgeauth name":       stream(edge.Stream{Scheme: edge.SchemeEdgeAuth, Playlist: "/hls/live/index.m3u8"}),
+		"relative path":       stream(edge.Stream{Scheme: akamai.Name, Playlist: "live/playlist.m3u8"}),
+		"dot segment":         stream(edge.Stream{Scheme: akamai.Name, Playlist: "/live/../playlist.m3u8"}),
+		"escape":              stream(edge.Stream{Scheme: akamai.Name, Playlist: "/li%20ve/playlist.m3u8"}),
+		"hdnts depth":         stream(edge.Stream{Scheme: wowza.Name, Playlist: "/1/LiveStream/playlist.m3u8", Live: true}),
+		"hdnts VOD as live":   stream(edge.Stream{Scheme: wowza.Name, Playlist: vodPlaylist, Live: true}),
+		"hdnts live as VOD":   stream(edge.Stream{Scheme: wowza.Name, Playlist: livePlaylist}),
+		"hdnts playback id":   stream(edge.Stream{Scheme: wowza.Name, Playlist: livePlaylist, Live: true, PlaybackID: "x"}),
+		"agora depth":         stream(edge.Stream{Scheme: agora.Name, Playlist: "/live/playlist.m3u8"}),
+		"agora playlist only": stream(edge.Stream{Scheme: agora.Name, Playlist: "/live/a/playlist.m3u8", PlaylistOnly: true}),
+		"qencode other id":    stream(edge.Stream{Scheme: qencode.Name, Playlist: "/abc.m3u8", PlaybackID: "abd"}),
+		"edgeauth name":       stream(edge.Stream{Scheme: akamai.Name, Playlist: "/hls/live/index.m3u8"}),
 	} {
 		cfg := good
 		change(&cfg)

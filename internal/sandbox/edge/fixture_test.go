@@ -200,11 +200,11 @@ func prepare(t *testing.T, scheme tokens.Scheme, m tokens.Material) tokens.Key {
 
 func hdntsStreams() []edge.Stream {
 	return []edge.Stream{
-		{Scheme: edge.SchemeHdnts, Target: "wowza", Playlist: livePlaylist, Live: true},
-		{Scheme: edge.SchemeHdnts, Target: "wowza", Playlist: otherPlaylist, Live: true},
-		{Scheme: edge.SchemeHdnts, Target: "wowza", Playlist: vodPlaylist},
-		{Scheme: edge.SchemeHdnts, Target: "wowza", Playlist: vodPlaylist2},
-		{Scheme: edge.SchemeHdnts, Target: "wowza-open", Playlist: openPlaylist, Live: true, PlaylistOnly: true},
+		{Scheme: wowza.Name, Target: "wowza", Playlist: livePlaylist, Live: true},
+		{Scheme: wowza.Name, Target: "wowza", Playlist: otherPlaylist, Live: true},
+		{Scheme: wowza.Name, Target: "wowza", Playlist: vodPlaylist},
+		{Scheme: wowza.Name, Target: "wowza", Playlist: vodPlaylist2},
+		{Scheme: wowza.Name, Target: "wowza-open", Playlist: openPlaylist, Live: true, PlaylistOnly: true},
 	}
 }
 

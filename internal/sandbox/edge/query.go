@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/akamai"
 )
 
 // param returns the value of the one parameter among names that rawQuery holds, as it stands there: tokens
@@ -36,9 +37,10 @@ func param(rawQuery string, names ...string) (value string, found bool, err erro
 	return value, found, nil
 }
 
-// field returns the value of the named field of a token in the form name=value~name=value.
+// field returns the value of the named field of a verified token in the form name=value~name=value. Verified
+// tokens hold no field twice.
 func field(token, name string) (string, bool) {
-	for f := range strings.SplitSeq(token, "~") {
+	for f := range strings.SplitSeq(token, akamai.DefaultFieldDelimiter) {
 		if n, v, ok := strings.Cut(f, "="); ok && n == name {
 			return v, true
 		}
