@@ -46,11 +46,11 @@ func matrix() []layer {
 		{folder: "keystore/keystoretest", imports: []string{"keystore", "keystore/envelope", "tokens"}},
 
 		{folder: "internal/archtest", imports: nothing, external: nothing},
-		{folder: "internal/schemes", imports: []string{"tokens/..."}, external: nothing},
+		{folder: "internal/schemes", imports: []string{"tokens/...", "keystore"}, external: nothing},
 		{folder: "internal/keyimport", imports: []string{"tokens/...", "keystore", "internal/schemes"}},
 		{folder: "internal/offline", imports: []string{"tokens/...", "internal/schemes", "internal/keyimport"}},
 		{folder: "internal/obs", imports: []string{"tokens"}},
-		{folder: "internal/playback", imports: []string{"tokens", "keystore", "internal/schemes"}},
+		{folder: "internal/playback", imports: []string{"tokens/...", "keystore", "internal/schemes"}},
 		{folder: "internal/storage", imports: []string{"tokens", "keystore/...", "internal/playback/..."}},
 		{folder: "internal/signer", imports: []string{"tokens/...", "keystore/...", "internal/playback", "internal/schemes"}},
 		{folder: "internal/config", imports: []string{"tokens", "keystore", "internal/playback", "internal/schemes", "internal/keyimport"}},
