@@ -96,7 +96,10 @@ func TestHdntsRefusesEveryChangedCharacter(t *testing.T) {
 		}
 	}
 	// One spelling only.
-	w.want(http.StatusForbidden, tokens.Malformed, vodPlaylist+"?hdnts="+strings.ReplaceAll(token, "~", "%7e"))
+	encoded := w.want(http.StatusForbidden, tokens.Malformed, vodPlaylist+"?hdnts="+strings.ReplaceAll(token, "~", "%7e"))
+	if !strings.Contains(encoded.body, "percent-encoded") {
+		t.Errorf("the answer does not say what to change: %s", encoded.body)
+	}
 	w.want(http.StatusForbidden, tokens.Malformed, vodPlaylist+"?hdnts="+strings.ToUpper(token))
 }
 
