@@ -70,8 +70,10 @@ func shape(elements []asn1.RawValue) string {
 	for _, e := range elements {
 		letter := byte('?')
 		switch {
-		case e.Class == asn1.ClassContextSpecific && e.Tag <= 1:
-			letter = '0' + byte(e.Tag)
+		case e.Class == asn1.ClassContextSpecific && e.Tag == 0:
+			letter = '0'
+		case e.Class == asn1.ClassContextSpecific && e.Tag == 1:
+			letter = '1'
 		case e.Class != asn1.ClassUniversal:
 		case e.Tag == asn1.TagInteger:
 			letter = 'I'

@@ -32,44 +32,44 @@ func pemOf(label string, der []byte) []byte {
 }
 
 // testKeys returns the keys of the published vectors: of 4096, 4096 and 2048 bits.
-func testKeys(t testing.TB) []testKey {
-	t.Helper()
+func testKeys(tb testing.TB) []testKey {
+	tb.Helper()
 	var list []struct {
 		ID         string `json:"id"`
 		PrivateKey string `json:"private_key"`
 	}
-	if err := json.Unmarshal(testFile(t, "qencode_test_keys.json"), &list); err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal(testFile(tb, "qencode_test_keys.json"), &list); err != nil {
+		tb.Fatal(err)
 	}
 	keys := make([]testKey, 0, len(list))
 	for _, entry := range list {
-		keys = append(keys, parseTestKey(t, entry.ID, []byte(entry.PrivateKey)))
+		keys = append(keys, parseTestKey(tb, entry.ID, []byte(entry.PrivateKey)))
 	}
 	return keys
 }
 
-func parseTestKey(t testing.TB, id string, text []byte) testKey {
-	t.Helper()
+func parseTestKey(tb testing.TB, id string, text []byte) testKey {
+	tb.Helper()
 	block, _ := pem.Decode(text)
 	if block == nil {
-		t.Fatal("no PEM block")
+		tb.Fatal("no PEM block")
 	}
 	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return testKey{id: id, key: key, pkcs1: block.Bytes, pkcs8: pkcs8}
 }
 
-func testFile(t testing.TB, name string) []byte {
-	t.Helper()
+func testFile(tb testing.TB, name string) []byte {
+	tb.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }
@@ -101,11 +101,11 @@ func with(jwk map[string]any, members ...any) map[string]any {
 	return jwk
 }
 
-func asJSON(t testing.TB, v any) string {
-	t.Helper()
+func asJSON(tb testing.TB, v any) string {
+	tb.Helper()
 	out, err := json.Marshal(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(out)
 }
@@ -139,19 +139,19 @@ func std64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 func hexOf(b []byte) string { return hex.EncodeToString(b) }
 
 // derOf is the content of the first PEM block of a file, lastDER of the last one.
-func derOf(t testing.TB, name string) []byte {
-	t.Helper()
-	block, _ := pem.Decode(testFile(t, name))
+func derOf(tb testing.TB, name string) []byte {
+	tb.Helper()
+	block, _ := pem.Decode(testFile(tb, name))
 	if block == nil {
-		t.Fatal("no PEM block in " + name)
+		tb.Fatal("no PEM block in " + name)
 	}
 	return block.Bytes
 }
 
-func lastDER(t testing.TB, name string) []byte {
-	t.Helper()
+func lastDER(tb testing.TB, name string) []byte {
+	tb.Helper()
 	var out []byte
-	for rest := testFile(t, name); ; {
+	for rest := testFile(tb, name); ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			return out

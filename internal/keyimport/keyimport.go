@@ -90,7 +90,7 @@ type Result struct {
 
 // Read reads one key for scheme. Errors wrap tokens.ErrInvalidKey with reason INVALID_KEY, or are an
 // *AmbiguousError, which has reason AMBIGUOUS_KEY and wraps tokens.ErrInvalidKey too. A KID that
-// cannot be used wraps tokens.ErrInvalidParams.
+// no format could use, or that this format has no use for, wraps tokens.ErrInvalidParams.
 func Read(scheme tokens.Scheme, raw []byte, opts Options) (Result, error) {
 	switch {
 	case len(raw) == 0:

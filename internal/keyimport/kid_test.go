@@ -56,6 +56,15 @@ func TestUnusableKID(t *testing.T) {
 	}
 }
 
+func TestKIDThatTheFormatRefuses(t *testing.T) {
+	t.Parallel()
+	k := testKeys(t)[2]
+	_, err := keyimport.Read(qencode.Scheme{}, []byte(k.pem1()), keyimport.Options{KID: "a/b"})
+	if !errors.Is(err, tokens.ErrInvalidKey) {
+		t.Errorf("a slash: %v", err)
+	}
+}
+
 func TestEncodingNames(t *testing.T) {
 	t.Parallel()
 	for e := keyimport.Auto; e <= keyimport.JWK; e++ {

@@ -19,7 +19,8 @@ const (
 )
 
 // goodHex are ways of writing hexSecret that mean it and nothing else, for both hex formats.
-func goodHex(t *testing.T) []good {
+func goodHex(tb testing.TB) []good {
+	tb.Helper()
 	as := func(e keyimport.Encoding) keyimport.Options { return keyimport.Options{Encoding: e} }
 	return []good{
 		{name: "plain", in: hexSecret},
@@ -35,7 +36,7 @@ func goodHex(t *testing.T) []good {
 		{name: "as base64", in: std64([]byte(hexSecret)), opts: as(keyimport.Base64)},
 		{name: "as base64 of echo", in: std64([]byte(hexSecret + "\n")), opts: as(keyimport.Base64)},
 		{name: "as URL base64 without padding", in: base64.RawURLEncoding.EncodeToString([]byte(hexSecret)), opts: as(keyimport.Base64)},
-		{name: "as JWK", in: asJSON(t, octJWK(hexSecret)), opts: as(keyimport.JWK)},
+		{name: "as JWK", in: asJSON(tb, octJWK(hexSecret)), opts: as(keyimport.JWK)},
 		{name: "upper case is kept", in: upperSecret, secret: upperSecret},
 		{name: "short, admitted", in: "12345678", secret: "12345678", opts: keyimport.Options{AllowShort: true}},
 	}
@@ -57,7 +58,8 @@ func goodAkamai() []good {
 	}
 }
 
-func goodAgora(t *testing.T) []good {
+func goodAgora(tb testing.TB) []good {
+	tb.Helper()
 	as := func(e keyimport.Encoding) keyimport.Options { return keyimport.Options{Encoding: e} }
 	return []good{
 		{name: "plain", in: alnumSecret, kind: "16 letters and digits"},
@@ -65,14 +67,15 @@ func goodAgora(t *testing.T) []good {
 		{name: "quotes", in: `"` + alnumSecret + `"`},
 		{name: "as base64", in: std64([]byte(alnumSecret)), opts: as(keyimport.Base64), kind: "base64 of 16 letters and digits"},
 		{name: "as hex", in: hexOfAlnum, secret: "z2tn3uiny0aasebs", opts: as(keyimport.Hex)},
-		{name: "as JWK", in: asJSON(t, octJWK(alnumSecret)), opts: as(keyimport.JWK)},
+		{name: "as JWK", in: asJSON(tb, octJWK(alnumSecret)), opts: as(keyimport.JWK)},
 		{name: "base64 of letters, as text", in: std64([]byte(alnumSecret + "ab")), secret: std64([]byte(alnumSecret + "ab")), opts: as(keyimport.Text)},
 		{name: "0x, as text", in: "0x" + alnumSecret, secret: "0x" + alnumSecret, opts: as(keyimport.Text)},
 	}
 }
 
 // refusedSecret are refused for each format of a shared secret.
-func refusedSecret(t *testing.T, k testKey) []refused {
+func refusedSecret(tb testing.TB, k testKey) []refused {
+	tb.Helper()
 	as := func(e keyimport.Encoding) keyimport.Options { return keyimport.Options{Encoding: e} }
 	return []refused{
 		{name: "empty", in: "", tells: "empty"},
@@ -90,14 +93,14 @@ func refusedSecret(t *testing.T, k testKey) []refused {
 		{name: "RSA PEM in one escaped line", in: escaped(k.pem8(), `\n`), tells: "a PEM file"},
 		{name: "RSA DER", in: string(k.pkcs8), tells: "binary data"},
 		{name: "base64 of RSA DER", in: std64(k.pkcs1), tells: "base64 of a key file"},
-		{name: "RSA JWK", in: asJSON(t, jwkOf(k)), tells: "kty oct"},
-		{name: "RSA JWK as JWK", in: asJSON(t, jwkOf(k)), opts: as(keyimport.JWK), tells: "kty oct"},
+		{name: "RSA JWK", in: asJSON(tb, jwkOf(k)), tells: "kty oct"},
+		{name: "RSA JWK as JWK", in: asJSON(tb, jwkOf(k)), opts: as(keyimport.JWK), tells: "kty oct"},
 		{name: "text as JWK", in: hexSecret, opts: as(keyimport.JWK), tells: "cannot be read as JWK"},
 		{name: "base64 of RSA PEM", in: std64([]byte(k.pem1())), tells: "base64 of a key file"},
 		{name: "as PEM", in: hexSecret, opts: as(keyimport.PEM), tells: "encoding of RSA keys"},
 		{name: "as DER", in: hexSecret, opts: as(keyimport.DER), tells: "encoding of RSA keys"},
 		{name: "as base64, but is not", in: "8a123c7b!", opts: as(keyimport.Base64), tells: "cannot be read as base64"},
-		{name: "oct JWK", in: asJSON(t, octJWK(hexSecret)), tells: "--encoding jwk", readings: 1},
+		{name: "oct JWK", in: asJSON(tb, octJWK(hexSecret)), tells: "--encoding jwk", readings: 1},
 		{name: "base64 with padding", in: std64([]byte(hexSecret)), tells: "--encoding base64", readings: 1},
 	}
 }

@@ -70,7 +70,7 @@ func (r rsaReader) read(data []byte, encoding Encoding, layers int) (found, erro
 		return found{}, err
 	}
 	switch form := sniff(text); {
-	case form == Auto && encoding == PEM && strings.Contains(text, "PRIVATE KEY"):
+	case form == Auto && encoding == PEM && looksLikePEMText(text):
 		return found{}, damagedMarkers()
 	case form != encoding && !fits(form, encoding):
 		return found{}, r.mismatch(encoding, form.String(), form)
@@ -131,7 +131,7 @@ func (r rsaReader) mismatch(encoding Encoding, form string, is Encoding) error {
 		strings.ToUpper(form), strings.ToUpper(encoding.String()), flag(is))
 }
 
-// readWrapped peels one layer off text that is neither PEM nor JSON, in every way it comes off.
+// readWrapped peels one layer off text that is neither PEM nor JSON.
 func (r rsaReader) readWrapped(text string, encoding Encoding, layers int) (found, error) {
 	if err := refuseForeign(text, r.scheme.Name()); err != nil {
 		return recognised(found{}, err)
@@ -144,8 +144,8 @@ func (r rsaReader) readWrapped(text string, encoding Encoding, layers int) (foun
 		return r.read([]byte(plain), encoding, layers+1)
 	}
 	body := withoutBlanks(unescape(text))
-	var keys []found
 	var refused error
+	// Text cannot be both: the base64 of a key has letters in its first bytes that are no hex digits.
 	for _, layer := range []struct {
 		encoding Encoding
 		decode   func(string) ([]byte, bool)
@@ -161,33 +161,16 @@ func (r rsaReader) readWrapped(text string, encoding Encoding, layers int) (foun
 		clear(inner)
 		if err == nil {
 			f.kind = layer.encoding.String() + " of " + f.kind
-			keys = append(keys, f)
-		} else if f.recognised {
+			return f, nil
+		}
+		if f.recognised {
 			refused = err
 		}
 	}
-	switch {
-	case len(keys) == 1:
-		return keys[0], nil
-	case len(keys) > 1:
-		return found{}, ambiguous("the text decodes to two different keys", r.readings(keys))
-	case refused != nil:
+	if refused != nil {
 		return recognised(found{}, refused)
 	}
 	return found{}, r.noKey(text, body, encoding)
-}
-
-// readings describes keys of which only the caller knows the right one.
-func (r rsaReader) readings(keys []found) []Reading {
-	out := make([]Reading, 0, len(keys))
-	for _, f := range keys {
-		encoding := Base64
-		if strings.HasPrefix(f.kind, Hex.String()) {
-			encoding = Hex
-		}
-		out = append(out, Reading{Encoding: encoding, Says: r.describe(f), Pick: flag(encoding)})
-	}
-	return out
 }
 
 // describe names a key by kind, size and public fingerprint.

@@ -61,7 +61,7 @@ func (r secretReader) find(text string) (Result, error) {
 	readings = append(readings, r.alternatives(literal)...)
 	possible := readings[:0]
 	for _, c := range readings {
-		if c.secret != literal && r.check(c.secret) == nil {
+		if r.check(c.secret) == nil {
 			possible = append(possible, c)
 		}
 	}
