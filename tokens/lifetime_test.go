@@ -10,7 +10,7 @@ import (
 
 func TestCheckWindow(t *testing.T) {
 	now := time.Unix(1735689600, 0)
-	after := func(d time.Duration) time.Time { return now.Add(d) }
+	after := now.Add
 	cases := []struct {
 		name          string
 		start, expire time.Time

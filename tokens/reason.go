@@ -125,8 +125,7 @@ func Refuse(reason Reason, format string, args ...any) *Error {
 
 // ReasonOf returns the reason that err carries, or an empty Reason.
 func ReasonOf(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ""

@@ -159,7 +159,7 @@ func TestSecretHoldsACopy(t *testing.T) {
 
 func TestZeroSecret(t *testing.T) {
 	var zero tokens.Secret
-	if zero.Reveal() != nil || zero.Len() != 0 || fmt.Sprint(zero) != "[REDACTED]" {
+	if zero.Reveal() != nil || zero.Len() != 0 || zero.String() != "[REDACTED]" {
 		t.Errorf("the zero secret shows %v and holds %d bytes", zero, zero.Len())
 	}
 	if !zero.Equal(tokens.NewSecret(nil)) {

@@ -59,11 +59,11 @@ func ParseClaims(object []byte) (Claims, error) {
 	})
 }
 
-func parseClaims(object []byte, max limits, check func(name string) error) (Claims, error) {
+func parseClaims(object []byte, bounds limits, check func(name string) error) (Claims, error) {
 	if len(object) == 0 {
 		return Claims{}, nil
 	}
-	members, err := readObject(object, max)
+	members, err := readObject(object, bounds)
 	if err != nil {
 		return Claims{}, claimsError("the claims: the text %s", err)
 	}

@@ -50,14 +50,14 @@ var (
 // readObject reads a JSON object. It keeps the order of members and every number as it is written,
 // and refuses what two parsers could read in two ways: repeated members, at any depth, and damaged
 // text.
-func readObject(data []byte, max limits) ([]member, error) {
-	if len(data) > max.size {
-		return nil, fmt.Errorf("has %d bytes; at most %d", len(data), max.size)
+func readObject(data []byte, bounds limits) ([]member, error) {
+	if len(data) > bounds.size {
+		return nil, fmt.Errorf("has %d bytes; at most %d", len(data), bounds.size)
 	}
 	if !json.Valid(data) {
 		return nil, errNotJSON
 	}
-	r := objectReader{decoder: json.NewDecoder(bytes.NewReader(data)), left: max.members}
+	r := objectReader{decoder: json.NewDecoder(bytes.NewReader(data)), left: bounds.members}
 	r.decoder.UseNumber()
 	if open, err := r.decoder.Token(); err != nil || open != json.Delim('{') {
 		return nil, errNotJSON
@@ -65,7 +65,7 @@ func readObject(data []byte, max limits) ([]member, error) {
 	if !isText(string(data)) {
 		return nil, errDamaged
 	}
-	return r.object(max.depth)
+	return r.object(bounds.depth)
 }
 
 type objectReader struct {
@@ -108,7 +108,8 @@ func (r *objectReader) object(depth int) ([]member, error) {
 
 // appendValue reads the next value and appends it in compact form.
 func (r *objectReader) appendValue(dst []byte, depth int) ([]byte, error) {
-	if r.left--; r.left < 0 {
+	r.left--
+	if r.left < 0 {
 		return nil, errTooMany
 	}
 	token, err := r.decoder.Token()

@@ -58,6 +58,21 @@ func readJSON(t testing.TB, name string, into any) {
 	}
 }
 
+func now() time.Time { return time.Unix(1735689600, 0) }
+
+func prepare(t testing.TB, m tokens.Material) *qencode.Key {
+	t.Helper()
+	key, err := qencode.Scheme{}.Prepare(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, ok := key.(*qencode.Key)
+	if !ok {
+		t.Fatalf("prepared a %T", key)
+	}
+	return own
+}
+
 func (k testKey) material() tokens.Material {
 	return tokens.Material{ID: k.ID, Secret: tokens.NewSecret([]byte(k.Private))}
 }

@@ -93,10 +93,10 @@ func (s *suite) keyPrintsNothing(t *testing.T) {
 
 // logs returns a function for each handler of slog that logs a value and returns the line.
 func logs() map[string]func(any) string {
-	line := func(make func(*bytes.Buffer) slog.Handler) func(any) string {
+	line := func(open func(*bytes.Buffer) slog.Handler) func(any) string {
 		return func(v any) string {
 			var out bytes.Buffer
-			slog.New(make(&out)).Info("value", slog.Any("value", v), slog.Group("group", slog.Any("value", v)))
+			slog.New(open(&out)).Info("value", slog.Any("value", v), slog.Group("group", slog.Any("value", v)))
 			return out.String()
 		}
 	}

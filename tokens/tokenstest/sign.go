@@ -75,6 +75,7 @@ func (s *suite) fieldsCannotInject(t *testing.T) {
 func (s *suite) fieldHolds(t *testing.T, f Field, value string) {
 	t.Helper()
 	c, err := s.key.Sign(f.Params(value, s.expire), s.Now)
+	s.checkParamsAgrees(t, f.Params(value, s.expire), err)
 	if err != nil {
 		s.checkError(t, err, tokens.ErrInvalidParams)
 		return
@@ -118,6 +119,15 @@ func (s *suite) fieldHolds(t *testing.T, f Field, value string) {
 	}
 }
 
+// checkParamsAgrees fails the test unless the check without a key says what signing said.
+func (s *suite) checkParamsAgrees(t *testing.T, p tokens.Params, signed error) {
+	t.Helper()
+	checked := s.Scheme.CheckParams(p, s.Now)
+	if tokens.ReasonOf(checked) != tokens.ReasonOf(signed) || (checked == nil) != (signed == nil) {
+		t.Errorf("signing says %v, the check without a key %v", signed, checked)
+	}
+}
+
 func (s *suite) windowsAreChecked(t *testing.T) {
 	type window struct {
 		name   string
@@ -146,6 +156,7 @@ func (s *suite) windowsAreChecked(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := s.key.Sign(c.params, s.Now)
 			s.checkReason(t, err, tokens.ErrInvalidParams, c.want)
+			s.checkParamsAgrees(t, c.params, err)
 		})
 	}
 	t.Run("expiry at a cap of its own", func(t *testing.T) {
@@ -168,6 +179,7 @@ func (s *suite) foreignParams(t *testing.T) {
 	for _, p := range []tokens.Params{nil, foreign{}, &foreign{}} {
 		_, err := s.key.Sign(p, s.Now)
 		s.checkReason(t, err, tokens.ErrInvalidParams, tokens.InvalidArgument)
+		s.checkParamsAgrees(t, p, err)
 	}
 }
 

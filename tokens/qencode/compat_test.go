@@ -1,0 +1,92 @@
+package qencode_test
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/qencode"
+)
+
+func TestCompatIsByteExact(t *testing.T) {
+	key, err := qencode.NewCompatKey(testKeys(t)[smallKeyID].material())
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := func(n int64) *int64 { return &n }
+	claims, err := qencode.ParseCompatClaims([]byte(`{"kid":"k", "iat":1735689600}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		params qencode.CompatParams
+		want   string
+	}{
+		{qencode.CompatParams{}, `{"uri":""}`},
+		{qencode.CompatParams{URI: "/видео/\"x\"\t\\.mp4?a=<b>&c", Expire: number(0)}, `{"uri":"/видео/\"x\"\t\\.mp4?a=<b>&c","exp":0}`},
+		{qencode.CompatParams{URI: "a", Expire: number(1735693200000), NotBefore: number(-1)}, `{"uri":"a","exp":1735693200000,"nbf":-1}`},
+		{qencode.CompatParams{URI: "a", NotBefore: number(0), Claims: claims}, `{"uri":"a","nbf":0,"kid":"k","iat":1735689600}`},
+	}
+	for _, c := range cases {
+		credential, err := key.Compat(c.params)
+		if err != nil {
+			t.Errorf("%s: %v", c.want, err)
+			continue
+		}
+		if _, payload := parts(t, credential.Token); payload != c.want {
+			t.Errorf("wrote %s, want %s", payload, c.want)
+		}
+	}
+	if _, err := key.Compat(qencode.CompatParams{URI: "\xff"}); !errors.Is(err, tokens.ErrInvalidParams) {
+		t.Errorf("text that is not UTF-8: %v", err)
+	}
+
+	milliseconds, err := key.Compat(cases[2].params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := tokens.Presented{Token: milliseconds.Token, Resource: "a"}
+	if err := key.Verify(p, now()); err != nil {
+		t.Errorf("compat refuses milliseconds: %v", err)
+	}
+	p.MaxLifetime = time.Hour
+	if got := tokens.ReasonOf(key.Verify(p, now())); got != tokens.LifetimeTooLong {
+		t.Errorf("milliseconds under a cap: %q", got)
+	}
+}
+
+func TestCompatKeys(t *testing.T) {
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := material(`an id "of" our own`, x509.MarshalPKCS1PrivateKey(small))
+	key, err := qencode.NewCompatKey(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expire := now().Unix() + 60
+	c, err := key.Compat(qencode.CompatParams{URI: "a", Expire: &expire})
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := qencode.NewCompatVerifyKey(m.ID, x509.MarshalPKCS1PublicKey(&small.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := public.Verify(tokens.Presented{Token: c.Token, Resource: "a"}, now()); err != nil {
+		t.Errorf("refused: %v", err)
+	}
+	if _, err := public.Compat(qencode.CompatParams{}); !errors.Is(err, tokens.ErrInvalidKey) {
+		t.Errorf("the public half signed: %v", err)
+	}
+	for name, m := range map[string]tokens.Material{"no id": material("", m.Secret.Reveal()), "not UTF-8": material("\xff", m.Secret.Reveal()), "no key": material("k", nil)} {
+		if key, err := qencode.NewCompatKey(m); !errors.Is(err, tokens.ErrInvalidKey) || key != nil {
+			t.Errorf("%s: %v, %v", name, key, err)
+		}
+	}
+}
