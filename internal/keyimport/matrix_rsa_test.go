@@ -147,7 +147,7 @@ func refusedRSA(tb testing.TB, k, other testKey) []refused {
 		{name: "RSA and EC in one file", in: pem1 + file("ec-p256-pkcs8.pem"), tells: "not usable here", readings: 2},
 		{name: "two keys in a JWKS", in: asJSON(tb, map[string]any{"keys": []any{jwkOf(k), jwkOf(other)}}), tells: "2 private keys", readings: 2},
 		{name: "PEM without END", in: strings.Join(lines[:len(lines)-2], ""), tells: "cut off"},
-		{name: "PEM without END before a whole one", in: strings.Join(lines[:9], "") + pem1, tells: "cut off"},
+		{name: "PEM without END before a whole one", in: strings.Join(lines[:9], "") + pem1, tells: "without its END line"},
 		{name: "PEM with lines missing", in: strings.Join(append(append([]string{}, lines[:10]...), lines[len(lines)-2:]...), ""), tells: "cut off"},
 		{name: "PEM with half a line", in: strings.Replace(pem1, lines[5], lines[5][:31]+"\n", 1), tells: "cut off"},
 		{name: "PEM with other END", in: strings.Replace(pem8, "END PRIVATE", "END RSA PRIVATE", 1), tells: "do not match"},
