@@ -46,20 +46,45 @@ func (s *Store) Migrate(ctx context.Context) (before SchemaStatus, err error) {
 	if before.Current == schemaLatest {
 		return before, nil
 	}
+	if err := s.migrate(ctx); err != nil {
+		return before, fmt.Errorf("migrate: %w", err)
+	}
+	after, err := s.Status(ctx) // another process may have migrated further
+	if err != nil {
+		return before, err
+	}
+	return before, checkVersion(after.Current)
+}
+
+// migrate puts all that goose does, its own table included, into one transaction that holds the write
+// lock: goose gets a pool of one connection on which the transaction is open. The lock and what was
+// half done fall with the process, or with the connection.
+func (s *Store) migrate(ctx context.Context) (err error) {
+	db, err := openPool(s.writeDSN, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return before, fmt.Errorf("migrate: %w", err)
+		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, dir,
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, dir,
 		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true),
-		goose.WithIsolateDDL(true), goose.WithSessionLocker(oneTransaction{}))
+		goose.WithIsolateDDL(true)) // without transactions of its own
 	if err != nil {
-		return before, fmt.Errorf("migrate: %w", err)
+		return err
+	}
+	if _, err := db.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("lock: %w", err)
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return before, fmt.Errorf("migrate: %w", err)
+		return err
 	}
-	return before, nil
+	if _, err := db.ExecContext(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
 }
 
 // schemaVersion reads the version without making the table that holds it.
@@ -97,29 +122,4 @@ func checkVersion(version int64) error {
 		return fmt.Errorf("%w: it has version %d and this build knows up to %d; use the build that wrote it, or a newer one", ErrNewerSchema, version, schemaLatest)
 	}
 	return nil
-}
-
-// oneTransaction puts everything that a migration run does on its connection into one transaction that
-// holds the write lock: the lock that goose asks for is SQLite's own, and falls with the process.
-type oneTransaction struct{}
-
-// SessionLock begins the transaction, waiting for other writers.
-func (oneTransaction) SessionLock(ctx context.Context, conn *sql.Conn) error {
-	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return fmt.Errorf("lock: %w", err)
-	}
-	return nil
-}
-
-// SessionUnlock commits a run that reached the newest version and takes back any other.
-func (oneTransaction) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
-	version, err := latestApplied(ctx, conn)
-	if err == nil && version == schemaLatest {
-		if _, err = conn.ExecContext(ctx, "COMMIT"); err == nil {
-			return nil
-		}
-	}
-	// SQLite may have rolled back already, so that there is nothing left to take back.
-	_, _ = conn.ExecContext(ctx, "ROLLBACK")
-	return errors.Join(errors.New("nothing was changed"), err)
 }

@@ -48,8 +48,9 @@ type Store struct {
 	reader *sql.DB
 	hints  hub
 
-	close func()
-	wait  sync.WaitGroup
+	writeDSN string
+	close    func()
+	wait     sync.WaitGroup
 }
 
 var (
@@ -125,7 +126,8 @@ func syncDir(dir string) error {
 }
 
 func connect(path string, inMemory bool, o Options) (*Store, error) {
-	writer, err := openPool(dsn(path, inMemory, o, true), 1)
+	writeDSN := dsn(path, inMemory, o, true)
+	writer, err := openPool(writeDSN, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +135,7 @@ func connect(path string, inMemory bool, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
-	return &Store{now: o.Now, writer: writer, reader: reader, close: func() {}}, nil
+	return &Store{now: o.Now, writer: writer, reader: reader, writeDSN: writeDSN, close: func() {}}, nil
 }
 
 // openPool returns a pool that keeps its connections: the last one of a store in memory is the store.

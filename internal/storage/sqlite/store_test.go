@@ -25,7 +25,7 @@ func open(t *testing.T, path string, o sqlite.Options) *sqlite.Store {
 }
 
 func TestStoreInFile(t *testing.T) {
-	paths := map[keystore.Store]string{}
+	paths := map[keystore.Store]string{} // the suite opens one store after the other
 	keystoretest.Run(t, keystoretest.Config{
 		Open: func(t *testing.T, now func() time.Time) keystore.Store {
 			path := filepath.Join(t.TempDir(), "odd name?&#%41 +.db")

@@ -1,0 +1,301 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
+	"github.com/tokensvc/tokensvc/keystore"
+)
+
+func TestModes(t *testing.T) {
+	old := syscall.Umask(0)
+	defer syscall.Umask(old)
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, sqlite.Options{})
+	if _, err := s.Create(t.Context(), target("event")); err != nil {
+		t.Fatal(err)
+	}
+	checkModes(t, path)
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for _, mode := range []fs.FileMode{0o640, 0o604, 0o666} {
+		path := filepath.Join(t.TempDir(), "store.db")
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		if err == nil || !strings.Contains(err.Error(), "chmod 600 "+path) {
+			t.Errorf("mode %v: %v; want an error that names the chmod", mode, err)
+		}
+	}
+	if _, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{}); err == nil {
+		t.Error("opened a directory")
+	}
+	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "no", "such", "store.db"), sqlite.Options{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no directory: %v", err)
+	}
+
+	rubbish := filepath.Join(t.TempDir(), "store.db")
+	text := []byte(strings.Repeat("not a database ", 1000))
+	if err := os.WriteFile(rubbish, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(t.Context(), rubbish, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), rubbish) {
+		t.Errorf("rubbish: %v", err)
+	}
+	if got, err := os.ReadFile(rubbish); err != nil || string(got) != string(text) {
+		t.Errorf("rubbish was changed: %v", err)
+	}
+
+	foreign := filepath.Join(t.TempDir(), "store.db")
+	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, foreign, func(db *sql.DB) error {
+		_, err := db.ExecContext(t.Context(), `CREATE TABLE theirs (x)`)
+		return err
+	})
+	if _, err := sqlite.Open(t.Context(), foreign, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), "another program") {
+		t.Errorf("a database of another program: %v", err)
+	}
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	if err := open(t, path, sqlite.Options{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, path, func(db *sql.DB) error {
+		_, err := db.ExecContext(t.Context(), `INSERT INTO schema_versions (version_id, is_applied) VALUES (99, 1)`)
+		return err
+	})
+	_, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if !errors.Is(err, sqlite.ErrNewerSchema) || !strings.Contains(err.Error(), "version 99") {
+		t.Fatalf("got %v, want ErrNewerSchema that names the version", err)
+	}
+}
+
+func TestStatusBeforeMigrate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, sqlite.Options{NoMigrate: true})
+	status, err := s.Status(t.Context())
+	if err != nil || status.Current != 0 || status.Latest < 1 {
+		t.Fatalf("status %+v, %v", status, err)
+	}
+	before, err := s.Migrate(t.Context())
+	if err != nil || before != status {
+		t.Fatalf("Migrate: %+v, %v", before, err)
+	}
+	after, err := s.Status(t.Context())
+	if err != nil || after.Current != after.Latest {
+		t.Fatalf("status %+v, %v", after, err)
+	}
+	files, err := filepath.Glob("migrations/*.sql")
+	if err != nil || int64(len(files)) != after.Latest {
+		t.Fatalf("%d migrations, version %d, %v", len(files), after.Latest, err)
+	}
+	if again, err := s.Migrate(t.Context()); err != nil || again != after {
+		t.Fatalf("Migrate of what is current: %+v, %v", again, err)
+	}
+	if _, err := s.Create(t.Context(), target("event")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMigrateIsAllOrNothing: a migration that fails half way leaves no table behind, so that it can run
+// again.
+func TestMigrateIsAllOrNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, sqlite.Options{NoMigrate: true})
+	raw(t, path, func(db *sql.DB) error { // the migration will trip over this late in its course
+		_, err := db.ExecContext(t.Context(), `CREATE VIEW playbacks AS SELECT 1`)
+		return err
+	})
+	if _, err := s.Migrate(t.Context()); err == nil {
+		t.Fatal("the migration did not trip")
+	}
+	raw(t, path, func(db *sql.DB) error {
+		var tables int
+		if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM sqlite_schema WHERE type = 'table'`).Scan(&tables); err != nil {
+			return err
+		}
+		if tables != 0 {
+			t.Errorf("%d tables are left of a migration that failed", tables)
+		}
+		_, err := db.ExecContext(t.Context(), `DROP VIEW playbacks`)
+		return err
+	})
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDurable: what keeps an acknowledged change through a power cut.
+func TestDurable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	open(t, path, sqlite.Options{})
+	raw(t, path, func(db *sql.DB) error {
+		var mode string
+		if err := db.QueryRowContext(t.Context(), `PRAGMA journal_mode`).Scan(&mode); err != nil {
+			return err
+		}
+		if mode != "wal" {
+			t.Errorf("journal mode %s", mode)
+		}
+		return nil
+	})
+}
+
+func TestMemoryStoresAreApart(t *testing.T) {
+	one, two := open(t, sqlite.Memory, sqlite.Options{}), open(t, sqlite.Memory, sqlite.Options{})
+	if _, err := one.Create(t.Context(), target("event")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := two.Get(t.Context(), "event"); !errors.Is(err, keystore.ErrNotFound) {
+		t.Fatalf("the other store: %v", err)
+	}
+	if _, err := os.Stat(sqlite.Memory); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("a file: %v", err)
+	}
+}
+
+// TestCancelled: calls whose ctx ends fail and leave the store whole, in memory too, where the
+// connection is the store.
+func TestCancelled(t *testing.T) {
+	for _, path := range []string{sqlite.Memory, filepath.Join(t.TempDir(), "store.db")} {
+		s := open(t, path, sqlite.Options{})
+		if _, err := s.Create(t.Context(), target("event")); err != nil {
+			t.Fatal(err)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := s.Get(ended, "event"); !errors.Is(err, context.Canceled) {
+			t.Fatalf("Get: %v", err)
+		}
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*100*time.Microsecond)
+				defer cancel()
+				for {
+					if _, err := s.List(ctx, keystore.Page{}); err != nil {
+						break
+					}
+					if _, err := s.Lease(ctx, "event", "me", time.Minute); err != nil {
+						break
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if _, err := s.Get(t.Context(), "event"); err != nil {
+			t.Fatalf("%s: the target is gone: %v", path, err)
+		}
+		if _, err := s.Create(t.Context(), target("other")); err != nil {
+			t.Fatalf("%s: the writer is stuck: %v", path, err)
+		}
+	}
+}
+
+// TestBusy: a writer that waits for another process in vain says so, in time.
+func TestBusy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, sqlite.Options{BusyTimeout: 50 * time.Millisecond})
+	raw(t, path, func(db *sql.DB) error {
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			return err
+		}
+		if _, err := conn.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+			return err
+		}
+		if _, err := s.Create(t.Context(), target("event")); err == nil || !strings.Contains(err.Error(), "another process writes") {
+			t.Errorf("got %v, want an error that says who is in the way", err)
+		}
+		if _, err := s.List(t.Context(), keystore.Page{}); err != nil {
+			t.Errorf("a reader was held up: %v", err)
+		}
+		if _, err := conn.ExecContext(t.Context(), `ROLLBACK`); err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+	if _, err := s.Create(t.Context(), target("event")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "store.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hints := s.Watch(t.Context())
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range hints { // ends, since Close closes it
+		continue
+	}
+	if _, open := <-s.Watch(t.Context()); open {
+		t.Fatal("a closed store sends hints")
+	}
+	if _, err := s.Get(t.Context(), "event"); err == nil || errors.Is(err, keystore.ErrNotFound) {
+		t.Fatalf("a closed store answers: %v", err)
+	}
+}
+
+// TestDestroyedSecretLeavesTheFile: the bytes of a destroyed key are in no page of the file.
+func TestDestroyedSecretLeavesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const marker = "bytes-that-must-not-stay"
+	if _, err := s.Create(t.Context(), target("event")); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []func(*keystore.Record) error{
+		func(r *keystore.Record) error { r.Add(keystore.Key{Sealed: []byte(marker)}, time.Now()); return nil },
+		func(r *keystore.Record) error { return r.Destroy(1, true, time.Now()) },
+	} {
+		fence, err := s.Lease(t.Context(), "event", "me", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Update(t.Context(), "event", fence, change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(path + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(content), marker) {
+			t.Errorf("%s holds the bytes of a destroyed key", filepath.Base(file))
+		}
+	}
+}
