@@ -22,6 +22,11 @@ function setState(state) {
   show('state', state);
 }
 
+function showPlayer(player) {
+  data.player = player;
+  show('player', player);
+}
+
 function fail(reason, message) {
   data.reason = reason;
   show('message', `${reason}: ${message}`);
@@ -93,12 +98,8 @@ async function reasonFromEdge(url) {
   }
 }
 
-async function failFromEdge(url, otherwise) {
-  const refusal = await reasonFromEdge(url);
-  fail(refusal?.reason ?? 'PLAYER', refusal?.message ?? otherwise);
-}
-
 async function playWithHls() {
+  showPlayer('hls.js');
   let Hls;
   try {
     Hls = (await import('./vendor/hls.light.min.mjs')).default;
@@ -117,27 +118,37 @@ async function playWithHls() {
       }
     },
   });
-  hls.on(Hls.Events.ERROR, (_, e) => {
+  hls.on(Hls.Events.ERROR, async (_, e) => {
     if (!e.fatal) return;
     hls.destroy();
-    failFromEdge(withFreshToken(e.context?.url ?? e.frag?.url ?? credential.url), e.details);
+    const refusal = await reasonFromEdge(withFreshToken(e.context?.url ?? e.frag?.url ?? credential.url));
+    fail(refusal?.reason ?? 'PLAYER', refusal?.message ?? e.details);
   });
   hls.loadSource(credential.url);
   hls.attachMedia(video);
 }
 
 // playNatively leaves requests to the browser, so that a token in the URL cannot be swapped on the way. When
-// a live stream stops because its token ran out, the page goes on with the newest URL.
+// playback fails the page goes on with the newest URL, if there is one, and else with hls.js, if the edge has
+// nothing against it: the HLS of some browsers is young and gives up on a good live stream.
 function playNatively() {
+  showPlayer('native');
   let playing = credential.url;
-  video.addEventListener('error', async () => {
-    if (playing === credential.url) {
-      await failFromEdge(playing, video.error?.message || 'the browser could not play this');
+  const onError = async () => {
+    if (playing !== credential.url) {
+      playing = credential.url;
+      video.src = playing;
       return;
     }
-    playing = credential.url;
-    video.src = playing;
-  });
+    const refusal = await reasonFromEdge(playing);
+    if (refusal) {
+      fail(refusal.reason, refusal.message);
+      return;
+    }
+    video.removeEventListener('error', onError);
+    await playWithHls();
+  };
+  video.addEventListener('error', onError);
   video.src = playing;
 }
 
@@ -170,8 +181,6 @@ async function main() {
   watch();
   setState('loading');
   const native = query.get('player') !== 'hls.js' && video.canPlayType('application/vnd.apple.mpegurl') !== '';
-  data.player = native ? 'native' : 'hls.js';
-  show('player', data.player);
   if (native) playNatively(); else await playWithHls();
 }
 
