@@ -11,7 +11,8 @@ help: ## show this list
 
 dev: ## serve, a verifying edge and a small stream, all on loopback (ARGS="--data DIR" keeps the keys)
 	@scripts/web.sh --optional
-	@go run ./cmd/tokensvc dev $(ARGS)
+	@$(MAKE) --no-print-directory build
+	@bin/tokensvc dev $(ARGS)
 
 build: ## build bin/tokensvc
 	@CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/tokensvc

@@ -120,7 +120,7 @@ func Present(name string, o keystore.SchemeOptions, tokenOrURL, resource, client
 		return p, err
 	}
 	if resource == "" {
-		p.Resource = resourceOf(name, u.Path)
+		p.Resource = resourceOf(name, u)
 	}
 	return p, nil
 }
@@ -145,22 +145,22 @@ func only(query, name string) (string, error) {
 }
 
 // resourceOf tells what a playback URL of the format asks for, as far as its path shows.
-func resourceOf(name, path string) string {
+func resourceOf(name string, u *url.URL) string {
 	switch name {
 	case WowzaHdnts: // /1/STREAM_ID/… or /2/STREAM_ID/…
-		parts := strings.Split(path, "/")
+		parts := strings.Split(u.Path, "/")
 		if len(parts) > 3 && (parts[1] == "1" || parts[1] == "2") {
 			return parts[2]
 		}
 		return ""
 	case QencodeJWT: // a custom domain's /PLAYBACK_ID.m3u8, or an object key
-		trimmed := strings.TrimPrefix(path, "/")
+		trimmed := strings.TrimPrefix(u.Path, "/")
 		if id, ok := strings.CutSuffix(trimmed, ".m3u8"); ok && !strings.Contains(id, "/") {
 			return id
 		}
 		return trimmed
-	default:
-		return path
+	default: // EdgeAuth hashes the path as it was requested
+		return u.EscapedPath()
 	}
 }
 

@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/keystore"
+)
+
+// managedLease bounds one change of a target at start.
+const managedLease = 10 * time.Second
+
+// applyManaged brings the store in line with the targets and playbacks of the config file. A target
+// that has left the file stays, with its keys, and can be changed through the API from then on; a
+// playback that has left the file is removed.
+func (a *App) applyManaged(ctx context.Context) error {
+	inFile := map[string]bool{}
+	for i := range a.cfg.Targets {
+		t := a.cfg.Targets[i].ToKeystore()
+		inFile[t.ID] = true
+		if err := a.applyTarget(ctx, t); err != nil {
+			return fmt.Errorf("target %q of the config file: %w", t.ID, err)
+		}
+	}
+	records, err := a.store.List(ctx, keystore.Page{})
+	if err != nil {
+		return err
+	}
+	for i := range records {
+		if t := records[i].Target; t.Managed && !inFile[t.ID] {
+			t.Managed = false
+			if err := a.applyTarget(ctx, t); err != nil {
+				return fmt.Errorf("target %q, no longer in the config file: %w", t.ID, err)
+			}
+		}
+	}
+	return a.applyPlaybacks(ctx)
+}
+
+// applyTarget creates or changes a target; an unchanged one is left alone.
+func (a *App) applyTarget(ctx context.Context, t keystore.Target) error {
+	now := a.now()
+	record, err := a.store.Get(ctx, t.ID)
+	if errors.Is(err, keystore.ErrNotFound) {
+		t.CreatedAt, t.UpdatedAt = now, now
+		_, err = a.store.Create(ctx, t)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	t.CreatedAt, t.UpdatedAt = record.Target.CreatedAt, record.Target.UpdatedAt
+	if t == record.Target {
+		return nil
+	}
+	fence, err := a.store.Lease(ctx, t.ID, "config", managedLease)
+	if err != nil {
+		return err
+	}
+	t.UpdatedAt = now
+	_, err = a.store.Update(ctx, t.ID, fence, func(r *keystore.Record) error {
+		r.Target = t
+		return nil
+	})
+	return errors.Join(err, a.store.Release(ctx, t.ID, fence))
+}
+
+func (a *App) applyPlaybacks(ctx context.Context) error {
+	inFile := map[string]bool{}
+	for i := range a.cfg.Playbacks {
+		p := a.cfg.Playbacks[i].ToPlayback()
+		inFile[p.ID] = true
+		if err := a.applyPlayback(ctx, p); err != nil {
+			return fmt.Errorf("playback %q of the config file: %w", p.ID, err)
+		}
+	}
+	all, err := a.store.ListPlaybacks(ctx, keystore.Page{})
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if all[i].Managed && !inFile[all[i].ID] {
+			if err := a.store.DeletePlayback(ctx, all[i].ID); err != nil {
+				return fmt.Errorf("playback %q, no longer in the config file: %w", all[i].ID, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *App) applyPlayback(ctx context.Context, p playback.Playback) error {
+	record, err := a.store.Get(ctx, p.TargetID)
+	if err != nil {
+		return err
+	}
+	now := a.now()
+	if err := playback.Check(p, record.Target, now); err != nil {
+		return err
+	}
+	_, err = a.store.GetPlayback(ctx, p.ID)
+	if errors.Is(err, keystore.ErrNotFound) {
+		p.CreatedAt, p.UpdatedAt = now, now
+		_, err = a.store.CreatePlayback(ctx, p)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	_, err = a.store.UpdatePlayback(ctx, p.ID, func(stored *playback.Playback) error {
+		p.CreatedAt, p.UpdatedAt, p.Revision = stored.CreatedAt, now, stored.Revision
+		*stored = p
+		return nil
+	})
+	return err
+}

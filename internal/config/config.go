@@ -1,0 +1,273 @@
+package config
+
+import (
+	_ "embed"
+	"time"
+
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// source is this file: the comments of the fields below are the descriptions in the JSON schema and
+// in the help of the flags.
+//
+//go:embed config.go
+var source string
+
+// Config is the whole configuration. Tags state what the comments of the fields leave out:
+//
+//	koanf      the key within its section
+//	flag       "true": also a command line flag
+//	min, max   bounds, both included; of the length in bytes for text
+//	step       durations are a multiple of it
+//	warn       durations under it are legal but earn a warning
+//	enum       the values allowed, separated by commas
+//	pattern    what the text has to match
+//	form       "loopback" or "endpoint": a host and a port
+//	required   "true": may not be left out of a list's element
+//	default    what a list's element has when the key is left out
+//
+// Of fields that are pointers, exactly one in a section is set.
+type Config struct {
+	// Where the service listens.
+	Listen Listen `koanf:"listen"`
+	// Where keys and playbacks are kept.
+	Store Store `koanf:"store"`
+	// Where the master keys come from that seal the secrets in the store. Exactly one source is in
+	// effect: the variable TOKENSVC_MASTER_KEY, else stdin, else the file. Asking for two is an error.
+	MasterKey MasterKey `koanf:"master_key"`
+	// C: keys in memory that have not been compared with the store for this long sign nothing.
+	SnapshotMaxAge time.Duration `koanf:"snapshot_max_age" min:"1s" max:"10m"`
+	// S: how far the clocks of this service and of the edges may differ.
+	ClockSkew time.Duration `koanf:"clock_skew" min:"1s" max:"10m"`
+	// P: how long a provider takes until all its edges know a new key.
+	Propagation time.Duration `koanf:"propagation" min:"0s" max:"24h"`
+	// The longest call to a provider.
+	MaxCall time.Duration `koanf:"max_call" min:"1s" max:"10m"`
+	// How long a retired key keeps its bytes, so that it can be rolled back to.
+	RollbackWindow time.Duration `koanf:"rollback_window" min:"1s" max:"8760h" warn:"30s"`
+	// The longest life that any token may have, whatever its target allows.
+	MaxLifetime time.Duration `koanf:"max_lifetime" min:"1s" max:"24h" step:"1s" warn:"30s"`
+	// What the API offers.
+	API API `koanf:"api"`
+	// The pool for RSA signatures, which cost milliseconds each, and the cache of shared tokens.
+	Signing Signing `koanf:"signing"`
+	// Bounds of one request.
+	Limits Limits `koanf:"limits"`
+	// How long a shutdown waits for calls under way.
+	ShutdownTimeout time.Duration `koanf:"shutdown_timeout" min:"1s" max:"10m"`
+	// The log on stderr.
+	Log Log `koanf:"log"`
+	// Traces by OTLP.
+	Tracing Tracing `koanf:"tracing"`
+	// Credentials for provider APIs. They exist only here, never through the API.
+	Accounts []Account `koanf:"accounts"`
+	// Targets of the file; the API shows them read-only.
+	Targets []Target `koanf:"targets"`
+	// Playbacks of the file; the API shows them read-only. A playback may name a target that exists
+	// only in the store.
+	Playbacks []Playback `koanf:"playbacks"`
+}
+
+// Listen says where the service listens.
+type Listen struct {
+	// Address of the gRPC API, as HOST:PORT on loopback. Port 0 takes a free one.
+	GRPC string `koanf:"grpc" flag:"true" form:"loopback"`
+	// Address of the HTTP API, as HOST:PORT on loopback. Port 0 takes a free one.
+	HTTP string `koanf:"http" flag:"true" form:"loopback"`
+}
+
+// Store says where keys and playbacks are kept.
+type Store struct {
+	// The SQLite file. It is made when it does not exist; its folder is not.
+	Path string `koanf:"path" flag:"true" min:"1" max:"4096"`
+}
+
+// MasterKey says where the master keys come from.
+type MasterKey struct {
+	// A file that only its owner can read, with a line ID:BASE64 for each key, the current one first.
+	// Empty means the file master.key beside store.path. It is made on the first start, when the store
+	// holds no secret yet.
+	File string `koanf:"file" flag:"true" max:"4096"`
+	// Read the same lines from stdin.
+	Stdin bool `koanf:"stdin" flag:"true"`
+	// Environment is the value of TOKENSVC_MASTER_KEY, empty when the variable is not set.
+	Environment tokens.Secret `koanf:"-"`
+}
+
+// API says what the API offers.
+type API struct {
+	// Serve MintToken, which signs raw parameters without a playback.
+	Mint bool `koanf:"mint" flag:"true"`
+}
+
+// Signing bounds the work of signing.
+type Signing struct {
+	// RSA signatures at once. 0 means the number of CPUs.
+	Workers int `koanf:"workers" min:"0" max:"1024"`
+	// RSA signatures that may wait; more are refused at once. 0 means 256 for each CPU.
+	Queue int `koanf:"queue" min:"0" max:"1000000"`
+	// The longest wait for an RSA signature when the caller sets no deadline.
+	MaxWait time.Duration `koanf:"max_wait" min:"10ms" max:"1m"`
+	// Tokens in the cache that equal requests share; one takes about a kilobyte.
+	SharedTokens int `koanf:"shared_tokens" min:"1" max:"4194304"`
+}
+
+// Limits bounds one request.
+type Limits struct {
+	// The largest gRPC message or HTTP body, in bytes or with a unit: KiB, MiB.
+	MaxBody Bytes `koanf:"max_body" min:"1KiB" max:"64MiB"`
+	// The longest time for one request; a shorter deadline of the caller counts.
+	RequestTimeout time.Duration `koanf:"request_timeout" min:"100ms" max:"10m"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	// The lowest level that is logged.
+	Level string `koanf:"level" flag:"true" enum:"debug,info,warn,error"`
+	// One JSON object on each line, or text for people.
+	Format string `koanf:"format" flag:"true" enum:"json,text"`
+}
+
+// Tracing says where traces go.
+type Tracing struct {
+	// The OTLP gRPC collector, as HOST:PORT. Empty switches tracing off.
+	OTLPEndpoint string `koanf:"otlp_endpoint" flag:"true" form:"endpoint"`
+	// Speak to a collector that is not on loopback without TLS. Loopback is always without.
+	Insecure bool `koanf:"insecure" flag:"true"`
+	// The share of requests that are traced when the caller has not decided, from 0 to 1.
+	SampleRatio float64 `koanf:"sample_ratio" flag:"true" min:"0" max:"1"`
+}
+
+// Account names credentials for one provider's API.
+type Account struct {
+	// The name by which targets refer to it: 1 to 63 of a-z, 0-9 and "-", beginning with a letter.
+	ID string `koanf:"id" required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"`
+	// The provider it belongs to.
+	Provider string `koanf:"provider" required:"true" enum:"wowza,akamai,qencode,agora"`
+}
+
+// Target is what one signing key protects at a provider.
+type Target struct {
+	// The name by which playbacks refer to it: 1 to 63 of a-z, 0-9 and "-", beginning with a letter.
+	ID string `koanf:"id" required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"`
+	// Whose edge accepts the tokens.
+	Provider string `koanf:"provider" required:"true" enum:"wowza,akamai,qencode,agora"`
+	// The token format. Empty means the provider's own.
+	Scheme string `koanf:"scheme" enum:",wowza-hdnts,akamai-edgeauth,qencode-jwt,agora-timestamp"`
+	// The account that manages the target's keys. Empty when keys are only imported.
+	Account string `koanf:"account"`
+	// Free text for people.
+	Description string `koanf:"description" max:"256"`
+	// T: the longest life of any token of the target, rounding included.
+	MaxTokenLifetime time.Duration `koanf:"max_token_lifetime" default:"6h" min:"1s" max:"24h" step:"1s" warn:"30s"`
+	// Settings of scheme akamai-edgeauth; they mirror the Akamai property.
+	EdgeAuth EdgeAuthOptions `koanf:"edge_auth"`
+	// Settings of scheme agora-timestamp; they mirror the Agora domain.
+	Agora AgoraOptions `koanf:"agora"`
+}
+
+// EdgeAuthOptions mirror the settings of the Akamai property.
+type EdgeAuthOptions struct {
+	// The name of the token's parameter. Empty means hdnts.
+	TokenName string `koanf:"token_name" pattern:"^([A-Za-z_][A-Za-z0-9_-]{0,31})?$"`
+	// The hash. Empty means sha256.
+	Algorithm string `koanf:"algorithm" enum:",sha256,sha1,md5"`
+	// The property's "escape token input".
+	EscapeEarly bool `koanf:"escape_early"`
+}
+
+// AgoraOptions mirror the settings of the Agora domain.
+type AgoraOptions struct {
+	// All 32 hex digits of the hash, or the middle 16. Empty means md5.
+	Form string `koanf:"form" enum:",md5,mid16"`
+}
+
+// Playback is something a viewer plays.
+type Playback struct {
+	// The caller's name for it: 1 to 128 of A-Z, a-z, 0-9, "_" and "-", beginning with a letter or digit.
+	ID string `koanf:"id" required:"true" pattern:"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"`
+	// The target whose key signs.
+	Target string `koanf:"target" required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"`
+	// The playback URL without a token.
+	URL string `koanf:"url" required:"true" max:"2048"`
+	// Free text for people.
+	Description string `koanf:"description" max:"256"`
+	// Binding for scheme wowza-hdnts.
+	Hdnts *HdntsBinding `koanf:"hdnts"`
+	// Binding for scheme akamai-edgeauth.
+	EdgeAuth *EdgeAuthBinding `koanf:"edge_auth"`
+	// Binding for scheme qencode-jwt.
+	Qencode *QencodeBinding `koanf:"qencode"`
+	// Binding for scheme agora-timestamp: the path of the URL, so there is nothing to set. Write {}.
+	Agora *AgoraBinding `koanf:"agora"`
+	// The lifetime of a token when the caller asks for none. Together with expiry_granularity it must
+	// not exceed the target's max_token_lifetime.
+	TTL time.Duration `koanf:"ttl" default:"1h" min:"1s" max:"24h" step:"1s" warn:"30s"`
+	// Expiries are rounded up to a multiple of it, so that equal requests share one token. 0s means 1s.
+	ExpiryGranularity time.Duration `koanf:"expiry_granularity" min:"0s" max:"24h" step:"1s"`
+	// Bind tokens to the viewer's exact address.
+	IPBinding string `koanf:"ip_binding" default:"off" enum:"off,exact"`
+}
+
+// HdntsBinding is what a Wowza-on-Fastly token is bound to.
+type HdntsBinding struct {
+	// The id of the stream target.
+	StreamID string `koanf:"stream_id" required:"true" max:"256"`
+	// The id of the VOD stream, where the playback is a recording.
+	VODStreamID string `koanf:"vod_stream_id" max:"256"`
+}
+
+// EdgeAuthBinding is what an Akamai token is bound to.
+type EdgeAuthBinding struct {
+	// Paths that the token opens; "*" stands for any text.
+	ACL []string `koanf:"acl"`
+	// The one path that the token opens; it is hashed but not written into the token.
+	URLPath string `koanf:"url_path" max:"2048"`
+	// Data for the edge that the token carries.
+	Payload string `koanf:"payload" max:"1024"`
+}
+
+// QencodeBinding is what a Qencode JWT is bound to.
+type QencodeBinding struct {
+	// The playback id or object key.
+	URI string `koanf:"uri" max:"2048"`
+	// Open everything that the key protects, instead of one uri.
+	WholeBucket bool `koanf:"whole_bucket"`
+	// The claim that carries the viewer. Empty means none: then viewers share tokens.
+	ViewerClaim string `koanf:"viewer_claim" max:"64"`
+	// Further claims and their values.
+	Claims map[string]string `koanf:"claims"`
+}
+
+// AgoraBinding has nothing to set: an Agora token is bound to the path of the URL.
+type AgoraBinding struct{}
+
+// Defaults returns the configuration that an empty file gives.
+func Defaults() Config {
+	return Config{
+		Listen:          Listen{GRPC: "127.0.0.1:9090", HTTP: "127.0.0.1:8080"},
+		Store:           Store{Path: "tokensvc.db"},
+		SnapshotMaxAge:  30 * time.Second,
+		ClockSkew:       15 * time.Second,
+		Propagation:     time.Minute,
+		MaxCall:         30 * time.Second,
+		RollbackWindow:  24 * time.Hour,
+		MaxLifetime:     24 * time.Hour,
+		Signing:         Signing{MaxWait: 2 * time.Second, SharedTokens: 16384},
+		Limits:          Limits{MaxBody: 4 * MiB, RequestTimeout: 15 * time.Second},
+		ShutdownTimeout: 30 * time.Second,
+		Log:             Log{Level: "info", Format: "json"},
+		Tracing:         Tracing{SampleRatio: 1},
+	}
+}
+
+// Resolve returns s with zeros replaced by what they mean on a machine of the given number of CPUs.
+func (s Signing) Resolve(cpus int) Signing {
+	if s.Workers == 0 {
+		s.Workers = cpus
+	}
+	if s.Queue == 0 {
+		s.Queue = 256 * cpus
+	}
+	return s
+}

@@ -1,0 +1,107 @@
+package config
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/keystore"
+)
+
+// Source is where master keys come from.
+type Source uint8
+
+// Sources of master keys, in the order in which they count.
+const (
+	// FromEnvironment: the variable TOKENSVC_MASTER_KEY.
+	FromEnvironment Source = iota + 1
+	// FromStdin: the standard input.
+	FromStdin
+	// FromFile: the file of master_key.file.
+	FromFile
+)
+
+// Source returns the one source in effect.
+func (m MasterKey) Source() Source {
+	switch {
+	case m.Environment.Len() > 0:
+		return FromEnvironment
+	case m.Stdin:
+		return FromStdin
+	default:
+		return FromFile
+	}
+}
+
+// SlogLevel returns the level as slog has it; info for a level that Validate refuses.
+func (l Log) SlogLevel() slog.Level {
+	switch l.Level {
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// Timing returns the terms of the life cycle of keys.
+func (c Config) Timing() keystore.Timing {
+	return keystore.Timing{SnapshotMaxAge: c.SnapshotMaxAge, ClockSkew: c.ClockSkew, RollbackWindow: c.RollbackWindow}
+}
+
+// ToKeystore returns t as the store has it, managed by the file.
+func (t Target) ToKeystore() keystore.Target {
+	scheme := t.Scheme
+	if scheme == "" {
+		scheme = defaultScheme(t.Provider)
+	}
+	return keystore.Target{
+		ID: t.ID, Provider: t.Provider, Scheme: scheme, Account: t.Account, Description: t.Description,
+		Options: keystore.SchemeOptions{
+			EdgeAuthTokenName: t.EdgeAuth.TokenName, EdgeAuthAlgorithm: t.EdgeAuth.Algorithm, EdgeAuthEscapeEarly: t.EdgeAuth.EscapeEarly,
+			AgoraForm: t.Agora.Form,
+		},
+		MaxTokenLifetime: t.MaxTokenLifetime, Managed: true,
+	}
+}
+
+// ToPlayback returns p as the catalogue has it, managed by the file.
+func (p Playback) ToPlayback() playback.Playback {
+	out := playback.Playback{
+		ID: p.ID, TargetID: p.Target, URL: p.URL, Description: p.Description,
+		TTL: p.TTL, ExpiryGranularity: p.ExpiryGranularity, BindIP: p.IPBinding == "exact", Managed: true,
+	}
+	if b := p.Hdnts; b != nil {
+		out.Hdnts = &playback.Hdnts{StreamID: b.StreamID, VODStreamID: b.VODStreamID}
+	}
+	if b := p.EdgeAuth; b != nil {
+		out.EdgeAuth = &playback.EdgeAuth{ACL: slices.Clone(b.ACL), URLPath: b.URLPath, Payload: b.Payload}
+	}
+	if b := p.Qencode; b != nil {
+		out.Qencode = &playback.Qencode{URI: b.URI, WholeBucket: b.WholeBucket, ViewerClaim: b.ViewerClaim, Claims: maps.Clone(b.Claims)}
+	}
+	if p.Agora != nil {
+		out.Agora = &playback.Agora{}
+	}
+	return out
+}
+
+// defaultScheme is the token format of a provider's own edge.
+func defaultScheme(provider string) string {
+	switch provider {
+	case "wowza":
+		return "wowza-hdnts"
+	case "akamai":
+		return "akamai-edgeauth"
+	case "qencode":
+		return "qencode-jwt"
+	case "agora":
+		return "agora-timestamp"
+	default:
+		return ""
+	}
+}

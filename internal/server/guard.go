@@ -1,0 +1,70 @@
+package server
+
+import (
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// guard protects a listener whose callers are not authenticated: anyone's page could otherwise make a
+// browser on this machine write to it, by a foreign origin or a rebound DNS name.
+func guard(next http.Handler, maxBody int64) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s := inspect(r); s != nil {
+			writeError(w, r, s)
+			return
+		}
+		if r.ContentLength > maxBody {
+			writeError(w, r, statusOf(codes.InvalidArgument, tokens.RequestTooLarge, "the body is over the limit; see limits.max_body"))
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func inspect(r *http.Request) *status.Status {
+	if !isLoopbackHost(r.Host) {
+		return statusOf(codes.PermissionDenied, tokens.ForbiddenOrigin, "the Host header must name this machine's loopback (127.0.0.1, [::1] or localhost); callers are not authenticated yet")
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && !strings.EqualFold(origin, "http://"+r.Host) {
+		return statusOf(codes.PermissionDenied, tokens.ForbiddenOrigin, "pages of another origin may not call this service; call it from your server")
+	}
+	switch r.Method {
+	case http.MethodPost, http.MethodPatch, http.MethodPut:
+		media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || media != "application/json" {
+			return statusOf(codes.InvalidArgument, tokens.UnsupportedMediaType, "send a body with Content-Type: application/json")
+		}
+	}
+	return nil
+}
+
+// isLoopbackHost reads a Host header.
+func isLoopbackHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+func statusOf(code codes.Code, reason tokens.Reason, message string) *status.Status {
+	s, err := status.New(code, message).WithDetails(&errdetails.ErrorInfo{Reason: string(reason), Domain: Domain})
+	if err != nil {
+		return status.New(code, message)
+	}
+	return s
+}

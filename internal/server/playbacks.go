@@ -1,0 +1,197 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
+	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/signer"
+	"github.com/tokensvc/tokensvc/keystore"
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+type playbackService struct {
+	tokensvcv1.UnimplementedPlaybackServiceServer
+	store     playback.Store
+	catalogue *playback.Catalogue
+	signer    *signer.Signer
+	validator protovalidate.Validator
+	now       func() time.Time
+}
+
+// SignPlayback implements PlaybackService.
+func (s *playbackService) SignPlayback(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (*tokensvcv1.SignPlaybackResponse, error) {
+	c, err := s.sign(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &tokensvcv1.SignPlaybackResponse{Credential: c}, nil
+}
+
+// BatchSignPlayback implements PlaybackService. The items share one pass of validation and one
+// snapshot age; each has its own outcome.
+func (s *playbackService) BatchSignPlayback(ctx context.Context, r *tokensvcv1.BatchSignPlaybackRequest) (*tokensvcv1.BatchSignPlaybackResponse, error) {
+	out := &tokensvcv1.BatchSignPlaybackResponse{Outcomes: make([]*tokensvcv1.SignOutcome, len(r.GetRequests()))}
+	for i, item := range r.GetRequests() {
+		c, err := s.sign(ctx, item)
+		if err != nil {
+			out.Outcomes[i] = &tokensvcv1.SignOutcome{Outcome: &tokensvcv1.SignOutcome_Error{Error: withReason(toStatus(err)).Proto()}}
+			continue
+		}
+		out.Outcomes[i] = &tokensvcv1.SignOutcome{Outcome: &tokensvcv1.SignOutcome_Credential{Credential: c}}
+	}
+	return out, nil
+}
+
+func (s *playbackService) sign(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (*tokensvcv1.Credential, error) {
+	if err := checkViewer(r.GetViewer()); err != nil {
+		return nil, err
+	}
+	p := s.catalogue.Get(r.GetId())
+	if p == nil {
+		return nil, refuse(tokens.NotFound, "playback %q does not exist", r.GetId())
+	}
+	ttl, err := optionalDuration(r.GetTtl(), "ttl")
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.signer.Sign(ctx, p, signer.Request{Viewer: r.GetViewer(), ClientIP: r.GetClientIp(), TTL: ttl})
+	if err != nil {
+		return nil, err
+	}
+	return credentialProto(c), nil
+}
+
+// checkViewer refuses ids that could not stand in a log line or a claim as they are.
+func checkViewer(viewer string) error {
+	for _, r := range viewer {
+		if unicode.IsControl(r) {
+			return tokens.ParamError(tokens.InvalidArgument, "viewer", "control characters are not allowed")
+		}
+	}
+	return nil
+}
+
+// CreatePlayback implements PlaybackService.
+func (s *playbackService) CreatePlayback(ctx context.Context, r *tokensvcv1.CreatePlaybackRequest) (*tokensvcv1.CreatePlaybackResponse, error) {
+	p, err := playbackFromProto(r.GetPlayback())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.signer.CheckPlayback(p); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	p.CreatedAt, p.UpdatedAt = now, now
+	stored, err := s.store.CreatePlayback(ctx, p)
+	if err != nil {
+		return nil, existsAs(err, "playback %q exists already; update it instead", p.ID)
+	}
+	if err := s.catalogue.RefreshOne(ctx, p.ID); err != nil {
+		return nil, err
+	}
+	return &tokensvcv1.CreatePlaybackResponse{Playback: playbackProto(stored)}, nil
+}
+
+// GetPlayback implements PlaybackService.
+func (s *playbackService) GetPlayback(ctx context.Context, r *tokensvcv1.GetPlaybackRequest) (*tokensvcv1.GetPlaybackResponse, error) {
+	p, err := s.store.GetPlayback(ctx, r.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &tokensvcv1.GetPlaybackResponse{Playback: playbackProto(p)}, nil
+}
+
+// ListPlaybacks implements PlaybackService.
+func (s *playbackService) ListPlaybacks(ctx context.Context, r *tokensvcv1.ListPlaybacksRequest) (*tokensvcv1.ListPlaybacksResponse, error) {
+	page, err := pageOf(r.GetPageSize(), r.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.store.ListPlaybacks(ctx, page)
+	if err != nil {
+		return nil, err
+	}
+	all, next := cut(all, page, func(p playback.Playback) string { return p.ID })
+	out := &tokensvcv1.ListPlaybacksResponse{NextPageToken: next}
+	for _, p := range all {
+		out.Playbacks = append(out.Playbacks, playbackProto(p))
+	}
+	return out, nil
+}
+
+// UpdatePlayback implements PlaybackService.
+func (s *playbackService) UpdatePlayback(ctx context.Context, r *tokensvcv1.UpdatePlaybackRequest) (*tokensvcv1.UpdatePlaybackResponse, error) {
+	id := r.GetPlayback().GetId()
+	if id == "" {
+		return nil, tokens.ParamError(tokens.InvalidArgument, "playback.id", "name the playback to change")
+	}
+	stored, err := s.store.UpdatePlayback(ctx, id, func(p *playback.Playback) error {
+		if p.Managed {
+			return refuse(tokens.ReadOnly, "playback %q stands in the config file; change it there and restart", id)
+		}
+		merged := playbackProto(*p)
+		if err := applyMask(merged, r.GetPlayback(), r.GetUpdateMask(), playbackMutable()); err != nil {
+			return err
+		}
+		if err := s.validator.Validate(merged); err != nil {
+			return err
+		}
+		next, err := playbackFromProto(merged)
+		if err != nil {
+			return err
+		}
+		if err := s.signer.CheckPlayback(next); err != nil {
+			return err
+		}
+		next.CreatedAt, next.UpdatedAt, next.Revision = p.CreatedAt, s.now(), p.Revision
+		*p = next
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.catalogue.RefreshOne(ctx, id); err != nil {
+		return nil, err
+	}
+	return &tokensvcv1.UpdatePlaybackResponse{Playback: playbackProto(stored)}, nil
+}
+
+// DeletePlayback implements PlaybackService.
+func (s *playbackService) DeletePlayback(ctx context.Context, r *tokensvcv1.DeletePlaybackRequest) (*tokensvcv1.DeletePlaybackResponse, error) {
+	p, err := s.store.GetPlayback(ctx, r.GetId())
+	if err != nil {
+		return nil, err
+	}
+	if p.Managed {
+		return nil, refuse(tokens.ReadOnly, "playback %q stands in the config file; remove it there and restart", p.ID)
+	}
+	if err := s.store.DeletePlayback(ctx, r.GetId()); err != nil {
+		return nil, err
+	}
+	if err := s.catalogue.RefreshOne(ctx, r.GetId()); err != nil {
+		return nil, err
+	}
+	return &tokensvcv1.DeletePlaybackResponse{}, nil
+}
+
+func credentialProto(c signer.Credential) *tokensvcv1.Credential {
+	return &tokensvcv1.Credential{
+		Url: c.URL, Token: c.Token, Key: c.KeyRef, Kid: c.KID, Clamped: c.Clamped,
+		ExpiresAt: timestamppb.New(c.ExpiresAt), RefreshAfter: timestamppb.New(c.RefreshAfter), ServerTime: timestamppb.New(c.ServerTime),
+	}
+}
+
+// existsAs turns the store's ErrConflict into ALREADY_EXISTS.
+func existsAs(err error, format string, args ...any) error {
+	if errors.Is(err, keystore.ErrConflict) {
+		return refuse(tokens.AlreadyExists, format, args...)
+	}
+	return err
+}

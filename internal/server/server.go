@@ -1,0 +1,203 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/tokensvc/tokensvc/gen/openapi"
+	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
+	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/signer"
+	"github.com/tokensvc/tokensvc/keystore"
+)
+
+// Options is everything a Server is made of.
+type Options struct {
+	Keys      keystore.Store
+	Sealer    keystore.Sealer
+	Playbacks playback.Store
+	Catalogue *playback.Catalogue
+	Keyring   *signer.Keyring
+	Signer    *signer.Signer
+	Timing    keystore.Timing
+	// Accounts maps the account ids of the config file to their providers.
+	Accounts map[string]string
+	// Mint switches MintToken on.
+	Mint bool
+	// MaxBody bounds a gRPC message and an HTTP body, in bytes.
+	MaxBody int
+	// RequestTimeout is the deadline of a call that brings none.
+	RequestTimeout time.Duration
+	// Extra are further HTTP handlers by pattern, for example a page.
+	Extra map[string]http.Handler
+	// Services are served beside the API, behind the same interceptors.
+	Services []Service
+	// Tracer makes spans; nil means none.
+	Tracer trace.TracerProvider
+	Log    *slog.Logger
+	Now    func() time.Time
+}
+
+// Service is a gRPC service and the way HTTP reaches it.
+type Service struct {
+	Desc *grpc.ServiceDesc
+	Impl any
+	// Gateway maps paths of mux to calls of conn; nil leaves the service to gRPC.
+	Gateway func(mux *runtime.ServeMux, conn grpc.ClientConnInterface) error
+}
+
+// Server serves the API over gRPC and HTTP.
+type Server struct {
+	grpc     *grpc.Server
+	http     *http.Server
+	health   *health.Server
+	signer   *signer.Signer
+	draining atomic.Bool
+}
+
+// New assembles a server. It does not listen yet.
+func New(o Options) (*Server, error) {
+	validator, err := protovalidate.New(protovalidate.WithMessages(
+		&tokensvcv1.SignPlaybackRequest{}, &tokensvcv1.BatchSignPlaybackRequest{}, &tokensvcv1.ImportKeyRequest{},
+	))
+	if err != nil {
+		return nil, fmt.Errorf("compile the validation rules: %w", err)
+	}
+	intercept := interceptors(o.Log, validator, o.RequestTimeout, o.Now)
+	s := &Server{signer: o.Signer, health: health.NewServer()}
+	options := []grpc.ServerOption{
+		grpc.UnaryInterceptor(intercept),
+		grpc.MaxRecvMsgSize(o.MaxBody),
+		grpc.MaxConcurrentStreams(1024),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Minute, Timeout: 20 * time.Second}),
+		grpc.ConnectionTimeout(10 * time.Second),
+	}
+	if o.Tracer != nil {
+		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler(otelgrpc.WithTracerProvider(o.Tracer))))
+	}
+	s.grpc = grpc.NewServer(options...)
+	local := &inProcess{methods: make(map[string]localMethod), interceptor: intercept}
+	register(o, validator, s.grpc, local)
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	gateway, err := newGateway(context.Background(), local, o.Services)
+	if err != nil {
+		return nil, fmt.Errorf("assemble the gateway: %w", err)
+	}
+	s.http = &http.Server{
+		Handler:           guard(s.routes(gateway, o.Extra), int64(o.MaxBody)),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      o.RequestTimeout + 30*time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// register adds every service to each registrar, so that HTTP and gRPC meet the same handlers.
+func register(o Options, validator protovalidate.Validator, registrars ...grpc.ServiceRegistrar) {
+	audit := o.Log.With("audit", true)
+	hostname, _ := os.Hostname() // only tells holders of a lease apart
+	playbacks := &playbackService{store: o.Playbacks, catalogue: o.Catalogue, signer: o.Signer, validator: validator, now: o.Now}
+	tokenSvc := &tokenService{signer: o.Signer, mint: o.Mint, now: o.Now, audit: audit}
+	keys := &keyService{
+		store: o.Keys, sealer: o.Sealer, keyring: o.Keyring, timing: o.Timing, accounts: o.Accounts, validator: validator,
+		holder: hostname + "/" + rand.Text(), now: o.Now, audit: audit,
+	}
+	for _, r := range registrars {
+		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc), playbacks)
+		r.RegisterService(strict(&tokensvcv1.TokenService_ServiceDesc), tokenSvc)
+		r.RegisterService(strict(&tokensvcv1.KeyService_ServiceDesc), keys)
+		for _, s := range o.Services {
+			r.RegisterService(strict(s.Desc), s.Impl)
+		}
+	}
+}
+
+func (s *Server) routes(gateway http.Handler, extra map[string]http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(openapi.Document()) // the client may have left
+	})
+	mux.Handle("GET /.well-known/jwks.json", jwksHandler(s.signer))
+	for pattern, h := range extra {
+		mux.Handle(pattern, h)
+	}
+	mux.Handle("/", gateway)
+	return mux
+}
+
+// readyz is about signing: a snapshot young enough to sign from, and no shutdown under way.
+func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
+	if s.draining.Load() {
+		answer(w, http.StatusServiceUnavailable, "shutting down")
+		return
+	}
+	if _, err := s.signer.Snapshot(); err != nil {
+		answer(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	answer(w, http.StatusOK, "ok")
+}
+
+func answer(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = w.Write([]byte(text + "\n")) // the client may have left
+}
+
+// ServeGRPC serves until Shutdown.
+func (s *Server) ServeGRPC(l net.Listener) error { return s.grpc.Serve(l) }
+
+// ServeHTTP serves until Shutdown.
+func (s *Server) ServeHTTP(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown tells load balancers first, then waits for the calls in flight until ctx ends, and cuts
+// what is left.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	s.health.Shutdown()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.grpc.GracefulStop()
+	}()
+	err := s.http.Shutdown(ctx)
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-stopped
+		err = errors.Join(err, ctx.Err())
+	}
+	return err
+}
