@@ -3,6 +3,7 @@ package keystore_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -120,7 +121,7 @@ func TestAnyLife(t *testing.T) {
 			var err error
 			switch rapid.IntRange(0, 4).Draw(t, "step") {
 			case 0:
-				r.Add(keystore.Key{Sealed: []byte("x"), Fingerprint: fmt.Sprint(len(r.Keys))}, now)
+				r.Add(keystore.Key{Sealed: []byte("x"), Fingerprint: strconv.Itoa(len(r.Keys))}, now)
 			case 1:
 				err = r.Activate(version, now, timing())
 			case 2:

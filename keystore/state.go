@@ -30,20 +30,30 @@ const (
 	Destroyed
 )
 
-var stateNames = [...]string{"unspecified", "pending", "active", "retiring", "retired", "destroyed"}
-
 // String returns the lower-case name.
 func (s State) String() string {
-	if int(s) < len(stateNames) {
-		return stateNames[s]
+	switch s {
+	case StateUnspecified:
+		return "unspecified"
+	case Pending:
+		return "pending"
+	case Active:
+		return "active"
+	case Retiring:
+		return "retiring"
+	case Retired:
+		return "retired"
+	case Destroyed:
+		return "destroyed"
+	default:
+		return fmt.Sprintf("state(%d)", uint8(s))
 	}
-	return fmt.Sprintf("state(%d)", uint8(s))
 }
 
 // ParseState is the inverse of State.String for stored states.
 func ParseState(name string) (State, error) {
 	for s := Pending; s <= Destroyed; s++ {
-		if stateNames[s] == name {
+		if s.String() == name {
 			return s, nil
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/tokensvc/tokensvc/keystore"
 )
 
-// ErrWrongMasterKey: a master key opens none of the secrets that were sealed under its name.
+// ErrWrongMasterKey means that a master key opens none of the secrets that were sealed under its name.
 var ErrWrongMasterKey = errors.New("wrong master key")
 
 const (

@@ -19,7 +19,7 @@ func withDirLock(dir string, fn func() error) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	for {
-		err = syscall.Flock(int(d.Fd()), syscall.LOCK_EX) //nolint:gosec // a descriptor fits an int
+		err = syscall.Flock(int(d.Fd()), syscall.LOCK_EX)
 		if !errors.Is(err, syscall.EINTR) {
 			break
 		}

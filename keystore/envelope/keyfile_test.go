@@ -5,6 +5,8 @@ package envelope_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -226,31 +228,40 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	path := os.Getenv(fileEnv)
-	if os.Getenv(helperEnv) != "" {
-		os.Stdout.WriteString(ready + "\n")
+	helper := os.Getenv(helperEnv)
+	if helper == "" {
+		os.Exit(m.Run())
 	}
-	switch os.Getenv(helperEnv) {
-	case "create":
+	if err := help(os.Stdout, helper, os.Getenv(fileEnv)); err != nil {
+		panic(err)
+	}
+}
+
+// help makes a key file, or adds keys until it is killed, and writes what the file has for certain.
+func help(w io.Writer, helper, path string) error {
+	if _, err := fmt.Fprintln(w, ready); err != nil {
+		return err
+	}
+	if helper == "create" {
 		f, _, err := envelope.OpenKeyFile(path, nil)
 		if err != nil {
-			panic(err)
+			return err
 		}
 		keys, err := f.Load()
 		if err != nil {
-			panic(err)
+			return err
 		}
-		os.Stdout.WriteString(keys.IDs()[0] + "\n")
-	case "add":
-		for {
-			id, err := envelope.AddKey(path)
-			if err != nil {
-				panic(err)
-			}
-			os.Stdout.WriteString(id + "\n")
+		_, err = fmt.Fprintln(w, keys.IDs()[0])
+		return err
+	}
+	for {
+		id, err := envelope.AddKey(path)
+		if err != nil {
+			return err
 		}
-	default:
-		os.Exit(m.Run())
+		if _, err := fmt.Fprintln(w, id); err != nil {
+			return err
+		}
 	}
 }
 

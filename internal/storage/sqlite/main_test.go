@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,25 +35,27 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 		return
 	}
-	fmt.Println(ready)
-	if err := runHelper(helper, os.Getenv(fileEnv)); err != nil {
+	if err := runHelper(os.Stdout, helper, os.Getenv(fileEnv)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func runHelper(helper, path string) error {
+func runHelper(w io.Writer, helper, path string) error {
+	if _, err := fmt.Fprintln(w, ready); err != nil {
+		return err
+	}
 	ctx := context.Background()
-	s, err := sqlite.Open(ctx, path, sqlite.Options{})
+	s, err := sqlite.Open(ctx, path, sqlite.Options{Now: time.Now})
 	if err != nil {
 		return err
 	}
 	switch helper {
 	case "open":
-		fmt.Println("open")
-		return s.Close()
+		_, err := fmt.Fprintln(w, "open")
+		return errors.Join(err, s.Close())
 	case "import": // adds keys and says so, until it is killed
-		return importKeys(ctx, s, 1<<30)
+		return importKeys(ctx, w, s, 1<<30)
 	case "append": // adds keys under a lease that the other process has taken
 		fence, err := strconv.ParseInt(os.Getenv(fenceEnv), 10, 64)
 		if err != nil {
@@ -66,7 +69,7 @@ func runHelper(helper, path string) error {
 		if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
 			return err
 		}
-		if err := importKeys(ctx, s, 1); err != nil {
+		if err := importKeys(ctx, w, s, 1); err != nil {
 			return err
 		}
 		return s.Close()
@@ -75,9 +78,9 @@ func runHelper(helper, path string) error {
 	}
 }
 
-// importKeys adds n keys, activates each and destroys old ones, as imports and rotations do. It prints
+// importKeys adds n keys, activates each and destroys old ones, as imports and rotations do. It writes
 // the version of each key that the store has acknowledged.
-func importKeys(ctx context.Context, s *sqlite.Store, n int) error {
+func importKeys(ctx context.Context, w io.Writer, s *sqlite.Store, n int) error {
 	for range n {
 		fence, err := s.Lease(ctx, crashTarget, "helper-"+strconv.Itoa(os.Getpid()), time.Minute)
 		if err != nil {
@@ -102,7 +105,9 @@ func importKeys(ctx context.Context, s *sqlite.Store, n int) error {
 		if err != nil {
 			return err
 		}
-		fmt.Println(r.Keys[len(r.Keys)-1].Version)
+		if _, err := fmt.Fprintln(w, r.Keys[len(r.Keys)-1].Version); err != nil {
+			return err
+		}
 		if err := s.Release(ctx, crashTarget, fence); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ const schemaLatest = 1
 
 const versionTable = "schema_versions"
 
-// ErrNewerSchema: the file was written by a newer build.
+// ErrNewerSchema means that the file was written by a newer build.
 var ErrNewerSchema = errors.New("the store has a newer schema")
 
 // SchemaStatus says which version of the schema a store has and which one this build uses.

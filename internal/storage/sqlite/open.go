@@ -32,7 +32,7 @@ const (
 
 // Options of Open. The zero Options are good for production.
 type Options struct {
-	// Now is the store's clock, for leases and time stamps; nil means time.Now.
+	// Now is the store's clock, for leases and time stamps; nil means the system's.
 	Now func() time.Time
 	// BusyTimeout is the longest wait for another process to finish its write; 0 means 10 s.
 	BusyTimeout time.Duration
@@ -63,7 +63,7 @@ var (
 // is refused untouched.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = time.Now //nolint:forbidigo // processes that share a file share the system's clock
 	}
 	if o.BusyTimeout <= 0 {
 		o.BusyTimeout = defaultBusyTimeout

@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -21,7 +22,7 @@ func TestModes(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
 	path := filepath.Join(t.TempDir(), "store.db")
-	s := open(t, path, sqlite.Options{})
+	s := open(t, path, sqlite.Options{Now: time.Now})
 	if _, err := s.Create(t.Context(), target("event")); err != nil {
 		t.Fatal(err)
 	}
@@ -37,15 +38,15 @@ func TestOpenRefuses(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		_, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		_, err := sqlite.Open(t.Context(), path, sqlite.Options{Now: time.Now})
 		if err == nil || !strings.Contains(err.Error(), "chmod 600 "+path) {
 			t.Errorf("mode %v: %v; want an error that names the chmod", mode, err)
 		}
 	}
-	if _, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{}); err == nil {
+	if _, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{Now: time.Now}); err == nil {
 		t.Error("opened a directory")
 	}
-	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "no", "such", "store.db"), sqlite.Options{}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "no", "such", "store.db"), sqlite.Options{Now: time.Now}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
 
@@ -54,10 +55,10 @@ func TestOpenRefuses(t *testing.T) {
 	if err := os.WriteFile(rubbish, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqlite.Open(t.Context(), rubbish, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), rubbish) {
+	if _, err := sqlite.Open(t.Context(), rubbish, sqlite.Options{Now: time.Now}); err == nil || !strings.Contains(err.Error(), rubbish) {
 		t.Errorf("rubbish: %v", err)
 	}
-	if got, err := os.ReadFile(rubbish); err != nil || string(got) != string(text) {
+	if got, err := os.ReadFile(rubbish); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("rubbish was changed: %v", err)
 	}
 
@@ -69,21 +70,21 @@ func TestOpenRefuses(t *testing.T) {
 		_, err := db.ExecContext(t.Context(), `CREATE TABLE theirs (x)`)
 		return err
 	})
-	if _, err := sqlite.Open(t.Context(), foreign, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), "another program") {
+	if _, err := sqlite.Open(t.Context(), foreign, sqlite.Options{Now: time.Now}); err == nil || !strings.Contains(err.Error(), "another program") {
 		t.Errorf("a database of another program: %v", err)
 	}
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	if err := open(t, path, sqlite.Options{}).Close(); err != nil {
+	if err := open(t, path, sqlite.Options{Now: time.Now}).Close(); err != nil {
 		t.Fatal(err)
 	}
 	raw(t, path, func(db *sql.DB) error {
 		_, err := db.ExecContext(t.Context(), `INSERT INTO schema_versions (version_id, is_applied) VALUES (99, 1)`)
 		return err
 	})
-	_, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	_, err := sqlite.Open(t.Context(), path, sqlite.Options{Now: time.Now})
 	if !errors.Is(err, sqlite.ErrNewerSchema) || !strings.Contains(err.Error(), "version 99") {
 		t.Fatalf("got %v, want ErrNewerSchema that names the version", err)
 	}
@@ -91,7 +92,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 
 func TestStatusBeforeMigrate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	s := open(t, path, sqlite.Options{NoMigrate: true})
+	s := open(t, path, sqlite.Options{Now: time.Now, NoMigrate: true})
 	status, err := s.Status(t.Context())
 	if err != nil || status.Current != 0 || status.Latest < 1 {
 		t.Fatalf("status %+v, %v", status, err)
@@ -120,7 +121,7 @@ func TestStatusBeforeMigrate(t *testing.T) {
 // again.
 func TestMigrateIsAllOrNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	s := open(t, path, sqlite.Options{NoMigrate: true})
+	s := open(t, path, sqlite.Options{Now: time.Now, NoMigrate: true})
 	raw(t, path, func(db *sql.DB) error { // the migration will trip over this late in its course
 		_, err := db.ExecContext(t.Context(), `CREATE VIEW playbacks AS SELECT 1`)
 		return err
@@ -147,7 +148,7 @@ func TestMigrateIsAllOrNothing(t *testing.T) {
 // TestDurable: what keeps an acknowledged change through a power cut.
 func TestDurable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	open(t, path, sqlite.Options{})
+	open(t, path, sqlite.Options{Now: time.Now})
 	raw(t, path, func(db *sql.DB) error {
 		var mode string
 		if err := db.QueryRowContext(t.Context(), `PRAGMA journal_mode`).Scan(&mode); err != nil {
@@ -161,7 +162,7 @@ func TestDurable(t *testing.T) {
 }
 
 func TestMemoryStoresAreApart(t *testing.T) {
-	one, two := open(t, sqlite.Memory, sqlite.Options{}), open(t, sqlite.Memory, sqlite.Options{})
+	one, two := open(t, sqlite.Memory, sqlite.Options{Now: time.Now}), open(t, sqlite.Memory, sqlite.Options{Now: time.Now})
 	if _, err := one.Create(t.Context(), target("event")); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,7 @@ func TestMemoryStoresAreApart(t *testing.T) {
 // connection is the store.
 func TestCancelled(t *testing.T) {
 	for _, path := range []string{sqlite.Memory, filepath.Join(t.TempDir(), "store.db")} {
-		s := open(t, path, sqlite.Options{})
+		s := open(t, path, sqlite.Options{Now: time.Now})
 		if _, err := s.Create(t.Context(), target("event")); err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +215,7 @@ func TestCancelled(t *testing.T) {
 // TestBusy: a writer that waits for another process in vain says so, in time.
 func TestBusy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	s := open(t, path, sqlite.Options{BusyTimeout: 50 * time.Millisecond})
+	s := open(t, path, sqlite.Options{Now: time.Now, BusyTimeout: 50 * time.Millisecond})
 	raw(t, path, func(db *sql.DB) error {
 		conn, err := db.Conn(t.Context())
 		if err != nil {
@@ -240,7 +241,7 @@ func TestBusy(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "store.db"), sqlite.Options{})
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "store.db"), sqlite.Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +263,7 @@ func TestClosed(t *testing.T) {
 // TestDestroyedSecretLeavesTheFile: the bytes of a destroyed key are in no page of the file.
 func TestDestroyedSecretLeavesTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	s, err := sqlite.Open(t.Context(), path, sqlite.Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,11 +56,7 @@ func (s *Store) GetPlayback(ctx context.Context, id string) (playback.Playback, 
 
 // ListPlaybacks returns playbacks in ascending order of id.
 func (s *Store) ListPlaybacks(ctx context.Context, p keystore.Page) ([]playback.Playback, error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+playbackColumns+` FROM playbacks WHERE id > ? ORDER BY id LIMIT ?`, p.After, limit(p))
-	if err != nil {
-		return nil, fmt.Errorf("list playbacks: %w", err)
-	}
-	all, err := collect(rows, func(rows *sql.Rows) (playback.Playback, error) { return scanPlayback(rows) })
+	all, err := query(ctx, s.reader, scanPlayback, `SELECT `+playbackColumns+` FROM playbacks WHERE id > ? ORDER BY id LIMIT ?`, p.After, limit(p))
 	return result(all, err, "list playbacks")
 }
 
@@ -135,7 +131,7 @@ func getPlayback(ctx context.Context, q rowQuerier, id string) (playback.Playbac
 	return p, err
 }
 
-func scanPlayback(row interface{ Scan(dest ...any) error }) (playback.Playback, error) {
+func scanPlayback(row row) (playback.Playback, error) {
 	var p playback.Playback
 	var binding string
 	var settings []byte

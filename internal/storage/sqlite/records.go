@@ -63,11 +63,8 @@ func (s *Store) Get(ctx context.Context, target string) (r keystore.Record, err 
 // List returns records in ascending order of id.
 func (s *Store) List(ctx context.Context, p keystore.Page) (records []keystore.Record, err error) {
 	err = s.read(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT `+targetColumns+` FROM targets WHERE id > ? ORDER BY id LIMIT ?`, p.After, limit(p))
+		records, err = query(ctx, tx, scanTarget, `SELECT `+targetColumns+` FROM targets WHERE id > ? ORDER BY id LIMIT ?`, p.After, limit(p))
 		if err != nil {
-			return err
-		}
-		if records, err = collect(rows, func(rows *sql.Rows) (keystore.Record, error) { return scanTarget(rows) }); err != nil {
 			return err
 		}
 		return addKeys(ctx, tx, records)
@@ -207,23 +204,19 @@ func addKeys(ctx context.Context, q querier, records []keystore.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	rows, err := q.QueryContext(ctx, `SELECT `+keyColumns+` FROM keys WHERE target BETWEEN ? AND ? ORDER BY target, version`,
+	keys, err := query(ctx, q, scanKey, `SELECT `+keyColumns+` FROM keys WHERE target BETWEEN ? AND ? ORDER BY target, version`,
 		records[0].Target.ID, records[len(records)-1].Target.ID)
 	if err != nil {
 		return err
 	}
 	i := 0
-	for rows.Next() {
-		target, k, err := scanKey(rows)
-		if err != nil {
-			return closeRows(rows, err)
-		}
-		for records[i].Target.ID != target {
+	for _, k := range keys {
+		for records[i].Target.ID != k.target {
 			i++
 		}
-		records[i].Keys = append(records[i].Keys, k)
+		records[i].Keys = append(records[i].Keys, k.key)
 	}
-	return closeRows(rows, rows.Err())
+	return nil
 }
 
 // limit is the page's limit as SQL wants it: negative for all.

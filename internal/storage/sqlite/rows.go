@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,9 @@ type querier interface {
 	rowQuerier
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
+
+// row is one row of an answer.
+type row interface{ Scan(dest ...any) error }
 
 // instant is a time as a column holds it; the zero time is NULL.
 func instant(t time.Time) sql.Null[int64] {
@@ -33,7 +37,7 @@ func fromInstant(n sql.Null[int64]) time.Time {
 
 const targetColumns = `id, provider, scheme, account, description, options, max_token_lifetime, managed, created_at, updated_at, revision`
 
-func scanTarget(row interface{ Scan(dest ...any) error }) (keystore.Record, error) {
+func scanTarget(row row) (keystore.Record, error) {
 	var r keystore.Record
 	var options []byte
 	var created, updated sql.Null[int64]
@@ -83,23 +87,29 @@ func (r *keyRow) columns() []any {
 	}
 }
 
-func scanKey(rows *sql.Rows) (target string, k keystore.Key, err error) {
+// ownedKey is a key and the id of its target.
+type ownedKey struct {
+	target string
+	key    keystore.Key
+}
+
+func scanKey(row row) (ownedKey, error) {
 	var r keyRow
-	err = rows.Scan(&r.target, &r.version, &r.state, &r.kid, &r.fingerprint, &r.sealed, &r.origin,
+	err := row.Scan(&r.target, &r.version, &r.state, &r.kid, &r.fingerprint, &r.sealed, &r.origin,
 		&r.horizon, &r.retireAfter, &r.destroyAfter, &r.created, &r.activated, &r.retired, &r.destroyed)
 	if err != nil {
-		return "", keystore.Key{}, err
+		return ownedKey{}, err
 	}
 	state, err := keystore.ParseState(r.state)
 	if err != nil {
-		return "", keystore.Key{}, fmt.Errorf("key %s/%d: %w", r.target, r.version, err)
+		return ownedKey{}, fmt.Errorf("key %s/%d: %w", r.target, r.version, err)
 	}
-	return r.target, keystore.Key{
+	return ownedKey{target: r.target, key: keystore.Key{
 		Version: r.version, State: state, KID: r.kid, Fingerprint: r.fingerprint, Sealed: r.sealed, Origin: r.origin,
 		Horizon: fromInstant(r.horizon), RetireAfter: fromInstant(r.retireAfter), DestroyAfter: fromInstant(r.destroyAfter),
 		CreatedAt: fromInstant(r.created), ActivatedAt: fromInstant(r.activated),
 		RetiredAt: fromInstant(r.retired), DestroyedAt: fromInstant(r.destroyed),
-	}, nil
+	}}, nil
 }
 
 // next counts one of the counters up. Its numbers are never used twice.
@@ -112,14 +122,19 @@ func next(ctx context.Context, tx *sql.Tx, counter string) (int64, error) {
 	return n, nil
 }
 
-// collect reads all rows.
-func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) (all []T, err error) {
+// query reads all rows.
+func query[T any](ctx context.Context, q querier, scan func(row) (T, error), text string, args ...any) (all []T, err error) {
+	rows, err := q.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		one, err := scan(rows)
 		if err != nil {
-			return nil, closeRows(rows, err)
+			return nil, err
 		}
 		all = append(all, one)
 	}
-	return all, closeRows(rows, rows.Err())
+	return all, rows.Err()
 }

@@ -41,8 +41,3 @@ func within(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
 	}
 	return nil
 }
-
-// closeRows closes rows and returns err, or what closing says.
-func closeRows(rows *sql.Rows, err error) error {
-	return errors.Join(err, rows.Close())
-}
