@@ -253,7 +253,7 @@ func TestDefaultsEqualSchema(t *testing.T) {
 // from variable to key leaves no doubt.
 func TestVariables(t *testing.T) {
 	t.Parallel()
-	owner := map[string]string{config.ConfigVariable: "--config", config.MasterKeyVariable: "the master keys"}
+	owner := map[string]string{config.ConfigVariable: "--config", config.ServerVariable: "--server", config.MasterKeyVariable: "the master keys"}
 	count := 0
 	for _, key := range schemaKeys(t) {
 		if strings.Contains(key, "[]") {
@@ -277,7 +277,7 @@ func TestPrecedence(t *testing.T) {
 		file: "listen: {grpc: '127.0.0.1:1', http: '127.0.0.1:2'}\nlog: {level: debug, format: text}\nsnapshot_max_age: 40s\nlimits: {max_body: 1MiB}\n",
 		env: []string{
 			"TOKENSVC_LISTEN_GRPC=127.0.0.1:11", "TOKENSVC_LOG_LEVEL=warn", "TOKENSVC_SNAPSHOT_MAX_AGE=50s", "TOKENSVC_LIMITS_MAX_BODY=2MiB",
-			"TOKENSVC_TRACING_SAMPLE_RATIO=0.25", "TOKENSVC_SIGNING_WORKERS=3", "TOKENSVC_API_MINT=true", "PATH=/bin",
+			"TOKENSVC_TRACING_SAMPLE_RATIO=0.25", "TOKENSVC_SIGNING_WORKERS=3", "TOKENSVC_API_MINT=true", "PATH=/bin", "TOKENSVC_SERVER=127.0.0.1:9090",
 			"TOKENSVC_SERVICE_HOST=10.0.0.1", "TOKENSVC_PORT_9090_TCP_ADDR=10.0.0.1", "TOKENSVC_API_PORT=tcp://10.0.0.1:9090",
 		},
 		args: []string{"--listen-grpc", "127.0.0.1:111", "--api-mint=false"},

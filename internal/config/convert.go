@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/schemes"
 	"github.com/tokensvc/tokensvc/keystore"
 )
 
@@ -57,7 +58,7 @@ func (c Config) Timing() keystore.Timing {
 func (t Target) ToKeystore() keystore.Target {
 	scheme := t.Scheme
 	if scheme == "" {
-		scheme = defaultScheme(t.Provider)
+		scheme, _ = schemes.OfProvider(t.Provider) // Validate has refused an unknown provider
 	}
 	return keystore.Target{
 		ID: t.ID, Provider: t.Provider, Scheme: scheme, Account: t.Account, Description: t.Description,
@@ -88,20 +89,4 @@ func (p Playback) ToPlayback() playback.Playback {
 		out.Agora = &playback.Agora{}
 	}
 	return out
-}
-
-// defaultScheme is the token format of a provider's own edge.
-func defaultScheme(provider string) string {
-	switch provider {
-	case "wowza":
-		return "wowza-hdnts"
-	case "akamai":
-		return "akamai-edgeauth"
-	case "qencode":
-		return "qencode-jwt"
-	case "agora":
-		return "agora-timestamp"
-	default:
-		return ""
-	}
 }

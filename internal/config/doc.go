@@ -6,6 +6,6 @@
 // comments give the keys of the file, the names of variables and flags, the rules of Validate and the
 // JSON schema, so that these cannot drift apart.
 //
-// Secrets never stand in the file nor in a flag. The package imports keystore and internal/playback
-// to turn targets and playbacks of the file into their types; it opens nothing and checks no provider.
+// Secrets never stand in the file nor in a flag. The package imports keystore, internal/playback
+// and internal/schemes to turn targets and playbacks of the file into their types; it opens nothing and checks no provider.
 package config

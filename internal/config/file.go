@@ -163,6 +163,9 @@ func (r *reader) list(f *field, path string, n *yaml.Node) any {
 		r.fault(path, n, "%s; it is a list: begin each element with \"- \"", found(n))
 		return nil
 	}
+	if isEmpty(n) {
+		return nil
+	}
 	out := make([]map[string]any, 0, len(n.Content))
 	for i, element := range n.Content {
 		p := fmt.Sprintf("%s[%d]", path, i)
@@ -192,6 +195,9 @@ func (r *reader) texts(path string, n *yaml.Node) any {
 		r.fault(path, n, "%s; it is a list of texts: [\"a\", \"b\"]", found(n))
 		return nil
 	}
+	if isEmpty(n) {
+		return nil
+	}
 	out := make([]string, 0, len(n.Content))
 	for i, element := range n.Content {
 		if s, ok := r.scalar(&field{kind: kindText}, fmt.Sprintf("%s[%d]", path, i), element).(string); ok {
@@ -204,6 +210,9 @@ func (r *reader) texts(path string, n *yaml.Node) any {
 func (r *reader) named(path string, n *yaml.Node) any {
 	if n.Kind != yaml.MappingNode {
 		r.fault(path, n, "%s; it is a list of names with a text each: {name: \"text\"}", found(n))
+		return nil
+	}
+	if isEmpty(n) {
 		return nil
 	}
 	out := make(map[string]string, len(n.Content)/2)
@@ -254,6 +263,11 @@ func (r *reader) scalar(f *field, path string, n *yaml.Node) any {
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
+// isEmpty reports an empty list or mapping, which is the same as none.
+func isEmpty(n *yaml.Node) bool {
+	return (n.Kind == yaml.SequenceNode || n.Kind == yaml.MappingNode) && len(n.Content) == 0
+}
 
 // found names what stands in the file where something else should.
 func found(n *yaml.Node) string {

@@ -23,6 +23,8 @@ const (
 	ConfigFlag = "config"
 	// ConfigVariable names the file to read where the flag does not.
 	ConfigVariable = "TOKENSVC_CONFIG"
+	// ServerVariable is read by the commands that call a service; for it there is no setting.
+	ServerVariable = "TOKENSVC_SERVER"
 	// MasterKeyVariable holds master keys as ID:BASE64, separated by commas, the current one first.
 	MasterKeyVariable = "TOKENSVC_MASTER_KEY"
 )
@@ -139,7 +141,7 @@ func (l *loader) file(flags *pflag.FlagSet, environ []string, readFile func(stri
 // environment loads the variables that belong to settings.
 func (l *loader) environment(environ []string) error {
 	byName := make(map[string]*field)
-	names := []string{ConfigVariable, MasterKeyVariable}
+	names := []string{ConfigVariable, ServerVariable, MasterKeyVariable}
 	l.root.scalars(func(f *field) {
 		byName[f.variable()] = f
 		names = append(names, f.variable())
@@ -156,7 +158,7 @@ func (l *loader) environment(environ []string) error {
 				l.faults.add("", name, "is set but empty; give it ID:BASE64, or unset it")
 			case name == MasterKeyVariable:
 				l.masterKey = tokens.NewSecret([]byte(text))
-			case name == ConfigVariable, serviceLink.MatchString(name):
+			case name == ConfigVariable, name == ServerVariable, serviceLink.MatchString(name):
 			default:
 				hint := ""
 				if near := nearest(name, names); near != "" {
