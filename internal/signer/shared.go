@@ -10,22 +10,24 @@ import (
 	"github.com/tokensvc/tokensvc/tokens"
 )
 
-// sharedKey names a token that does not depend on the viewer. The prepared key stands for itself, so
+// SharedKey names a token that does not depend on the viewer. The prepared key stands for itself, so
 // that a token never outlives the secret that made it.
-type sharedKey struct {
-	key    tokens.Key
-	claims string
-	exp    int64
+type SharedKey struct {
+	Key tokens.Key
+	// Claims are those of playback.Entry.
+	Claims string
+	// Exp is the expiry inside the token, in Unix seconds.
+	Exp int64
 }
 
-// sharedTokens keeps one token for each sharedKey, made by one signature however many callers ask at
+// SharedTokens keeps one token for each SharedKey, made by one signature however many callers ask at
 // once. The cache is bounded; the least used tokens leave first.
-type sharedTokens struct {
+type SharedTokens struct {
 	pool  *Pool
-	cache *otter.Cache[sharedKey, string]
+	cache *otter.Cache[SharedKey, string]
 
 	mu      sync.Mutex
-	flights map[sharedKey]*flight
+	flights map[SharedKey]*flight
 }
 
 // flight is a signature under way.
@@ -35,18 +37,22 @@ type flight struct {
 	err   error
 }
 
-func newSharedTokens(pool *Pool, size int) *sharedTokens {
-	return &sharedTokens{
+// NewSharedTokens returns an empty cache of at most size tokens, which are signed in pool.
+func NewSharedTokens(pool *Pool, size int) *SharedTokens {
+	return &SharedTokens{
 		pool:    pool,
-		cache:   otter.Must(&otter.Options[sharedKey, string]{MaximumSize: size}),
-		flights: make(map[sharedKey]*flight),
+		cache:   otter.Must(&otter.Options[SharedKey, string]{MaximumSize: size}),
+		flights: make(map[SharedKey]*flight),
 	}
 }
 
-// get returns the token of k, signing it if nobody has. The signature goes on when the caller that
+// Lookup returns the token of k if there is one.
+func (s *SharedTokens) Lookup(k SharedKey) (string, bool) { return s.cache.GetIfPresent(k) }
+
+// Get returns the token of k, signing it if nobody has. The signature goes on when the caller that
 // began it leaves, since others may wait for it.
-func (s *sharedTokens) get(ctx context.Context, k sharedKey, sign func() (tokens.Credential, error)) (string, error) {
-	if token, ok := s.cache.GetIfPresent(k); ok {
+func (s *SharedTokens) Get(ctx context.Context, k SharedKey, sign func() (tokens.Credential, error)) (string, error) {
+	if token, ok := s.Lookup(k); ok {
 		return token, nil
 	}
 	f, err := s.join(ctx, k, sign)
@@ -62,14 +68,14 @@ func (s *sharedTokens) get(ctx context.Context, k sharedKey, sign func() (tokens
 }
 
 // join returns the flight for k, beginning one if there is none.
-func (s *sharedTokens) join(ctx context.Context, k sharedKey, sign func() (tokens.Credential, error)) (*flight, error) {
+func (s *SharedTokens) join(ctx context.Context, k SharedKey, sign func() (tokens.Credential, error)) (*flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.flights[k]; f != nil {
 		return f, nil
 	}
 	f := &flight{done: make(chan struct{})}
-	if token, ok := s.cache.GetIfPresent(k); ok {
+	if token, ok := s.Lookup(k); ok {
 		f.token = token
 		close(f.done)
 		return f, nil

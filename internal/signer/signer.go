@@ -65,7 +65,7 @@ type Credential struct {
 type Signer struct {
 	keys   *Keyring
 	pool   *Pool
-	shared *sharedTokens
+	shared *SharedTokens
 	cfg    Config
 	now    func() time.Time
 }
@@ -73,7 +73,7 @@ type Signer struct {
 // New starts the pool of a signer. Close ends it.
 func New(keys *Keyring, cfg Config, now func() time.Time) *Signer {
 	pool := NewPool(cfg.Workers, cfg.Queue, cfg.MaxWait)
-	return &Signer{keys: keys, pool: pool, shared: newSharedTokens(pool, cfg.SharedTokens), cfg: cfg, now: now}
+	return &Signer{keys: keys, pool: pool, shared: NewSharedTokens(pool, cfg.SharedTokens), cfg: cfg, now: now}
 }
 
 // Close waits for signatures under way.
@@ -144,26 +144,32 @@ func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Creden
 // shared tokens where the viewer does not matter.
 func (s *Signer) token(ctx context.Context, target *Target, p *playback.Entry, r Request, exp, now time.Time) (string, error) {
 	key := target.Active
-	sign := func() (tokens.Credential, error) {
-		params, err := p.Params(&target.Target, playback.Viewing{Viewer: r.Viewer, ClientIP: r.ClientIP, Expire: exp})
-		if err != nil {
-			return tokens.Credential{}, err
-		}
-		return key.Sign(params, now)
-	}
 	if key.Public() == nil {
-		c, err := sign()
+		c, err := signNow(target, p, r, exp, now)
 		return c.Token, err
 	}
 	if !p.PerViewer {
-		return s.shared.get(ctx, sharedKey{key: key.Key, claims: p.Claims, exp: exp.Unix()}, sign)
+		shared := SharedKey{Key: key.Key, Claims: p.Claims, Exp: exp.Unix()}
+		if token, ok := s.shared.Lookup(shared); ok {
+			return token, nil
+		}
+		return s.shared.Get(ctx, shared, func() (tokens.Credential, error) { return signNow(target, p, r, exp, now) })
 	}
 	var c tokens.Credential
 	var err error
-	if poolErr := s.pool.Do(ctx, func() { c, err = sign() }); poolErr != nil {
+	if poolErr := s.pool.Do(ctx, func() { c, err = signNow(target, p, r, exp, now) }); poolErr != nil {
 		return "", poolErr
 	}
 	return c.Token, err
+}
+
+// signNow signs with the active key, in the caller's goroutine.
+func signNow(target *Target, p *playback.Entry, r Request, exp, now time.Time) (tokens.Credential, error) {
+	params, err := p.Params(&target.Target, playback.Viewing{Viewer: r.Viewer, ClientIP: r.ClientIP, Expire: exp})
+	if err != nil {
+		return tokens.Credential{}, err
+	}
+	return target.Active.Sign(params, now)
 }
 
 // reopening is when signing is expected to be open again after a cut at the key's horizon.

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// effort is how long a run takes.
+type effort struct {
+	rounds int           // of micro-benchmarks
+	slice  time.Duration // of CPU time for one contender in one round
+
+	serviceRounds int
+	serviceSlice  time.Duration
+	rsaRounds     int
+	rsaSlice      time.Duration
+}
+
+func thorough() effort {
+	return effort{
+		rounds: 31, slice: 20 * time.Millisecond,
+		serviceRounds: 21, serviceSlice: 400 * time.Millisecond,
+		rsaRounds: 5, rsaSlice: 3 * time.Second,
+	}
+}
+
+func brief() effort {
+	return effort{
+		rounds: 5, slice: 5 * time.Millisecond,
+		serviceRounds: 3, serviceSlice: 150 * time.Millisecond,
+		rsaRounds: 1, rsaSlice: time.Second,
+	}
+}
+
+// cpuTime returns what the process has used, user and system, garbage collection included. Unlike the
+// clock on the wall it does not see the machine's other work.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err) // RUSAGE_SELF and a valid pointer cannot fail
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// cost returns the CPU time of one call of op, over about slice of it.
+func cost(slice time.Duration, op func()) time.Duration {
+	const batch = 64
+	calls, began := 0, cpuTime()
+	for {
+		for range batch {
+			op()
+		}
+		calls += batch
+		if used := cpuTime() - began; used >= slice {
+			return used / time.Duration(calls)
+		}
+	}
+}
+
+// contest runs the contenders in turn, round after round, and returns each one's costs.
+func (e effort) contest(contenders ...func()) []figures {
+	all := make([]figures, len(contenders))
+	for range e.rounds {
+		for i, op := range contenders {
+			all[i] = append(all[i], float64(cost(e.slice, op).Nanoseconds()))
+		}
+	}
+	return all
+}
+
+// figures are measurements of one contender, one a round.
+type figures []float64
+
+func (f figures) median() float64 {
+	if len(f) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(f))
+	return sorted[len(sorted)/2]
+}
+
+// over returns the median of the paired ratios of f to base.
+func (f figures) over(base figures) float64 {
+	ratios := make(figures, 0, len(f))
+	for i := range f {
+		ratios = append(ratios, f[i]/base[i])
+	}
+	return ratios.median()
+}
+
+// allocations returns how many objects one call of op puts on the heap.
+func allocations(op func()) float64 { return testing.AllocsPerRun(1000, op) }
