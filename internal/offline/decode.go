@@ -241,15 +241,11 @@ func (o *object) duration(name string, least int64) (time.Duration, bool) {
 	return time.Duration(min(*n, math.MaxInt64/int64(time.Second))) * time.Second, true
 }
 
-// object returns the object inside a member. One that is absent reads as empty.
+// object returns the object inside a member, which is required.
 func (o *object) object(name string) *object {
 	inner := &object{path: o.path + name + ".", fault: o.fault}
-	value, ok := o.value(name)
-	if !ok {
-		value = json.RawMessage("{}")
-	}
-	if !inner.read(value) {
-		o.fail(name, "want an object")
+	if value, _ := o.value(name); !inner.read(value) {
+		o.fail(name, "required: an object with what to sign")
 	}
 	return inner
 }
