@@ -1,6 +1,10 @@
 package server
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"mime"
 	"net"
 	"net/http"
@@ -22,11 +26,17 @@ func guard(next http.Handler, maxBody int64) http.Handler {
 			writeError(w, r, s)
 			return
 		}
-		if r.ContentLength > maxBody {
-			writeError(w, r, statusOf(codes.InvalidArgument, tokens.RequestTooLarge, "the body is over the limit; see limits.max_body"))
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		var tooLarge *http.MaxBytesError
+		switch {
+		case errors.As(err, &tooLarge):
+			writeError(w, r, statusOf(codes.InvalidArgument, tokens.RequestTooLarge, fmt.Sprintf("the body is over the limit of %d bytes; send less, or raise limits.max_body", maxBody)))
+			return
+		case err != nil:
+			writeError(w, r, statusOf(codes.InvalidArgument, tokens.InvalidArgument, "the body could not be read to its end"))
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r)
 	})
 }
