@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // refused or failed
+	exitUsage  = 2
+	exitDenied = 3 // a token was not accepted
+)
+
+// system is the process as the commands see it.
+type system struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  []string
+}
+
+// getenv returns the value of an environment variable, or "".
+func (s system) getenv(name string) string {
+	for i := len(s.environ) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(s.environ[i], name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// exitError ends the command with a code of its own. A nil err means that all has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usageError(format string, args ...any) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, sys system) int {
+	root := newRoot(sys)
+	root.SetArgs(args)
+	root.SetIn(sys.in)
+	root.SetOut(sys.out)
+	root.SetErr(sys.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitFailed
+	var exit *exitError
+	if errors.As(err, &exit) {
+		code, err = exit.code, exit.err
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(sys.err, "tokensvc: %s\n", explainError(err)) // nowhere else to say it
+	}
+	return code
+}
+
+// explainError says an error in one line with its reason, and what to do where that is known.
+func explainError(err error) string {
+	if s, ok := status.FromError(err); ok {
+		if s.Code() == codes.Unavailable && !hasReason(s) {
+			return "no tokensvc answers there; start one with `tokensvc dev` or `tokensvc serve`, or name it with --server (" + s.Message() + ")"
+		}
+		for _, d := range s.Details() {
+			if info, ok := d.(*errdetails.ErrorInfo); ok {
+				return info.GetReason() + ": " + s.Message()
+			}
+		}
+		return s.Message()
+	}
+	if reason := tokens.ReasonOf(err); reason != "" {
+		return string(reason) + ": " + err.Error()
+	}
+	return err.Error()
+}
+
+func hasReason(s *status.Status) bool {
+	for _, d := range s.Details() {
+		if _, ok := d.(*errdetails.ErrorInfo); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// common holds the flags that every command has.
+type common struct {
+	sys     system
+	server  string
+	output  string
+	timeout time.Duration
+}
+
+func newRoot(sys system) *cobra.Command {
+	c := &common{sys: sys}
+	root := &cobra.Command{
+		Use:           "tokensvc",
+		Short:         "Sign playback URLs, keep their keys, explain refusals",
+		Long:          "tokensvc decides who may play, signs the playback URL, and keeps the keys.\n\nStart with `tokensvc dev`: a service, a verifying edge and a playing stream in one process.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if c.output != "text" && c.output != "json" {
+				return usageError("--output is text or json, not %q", c.output)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	defaultServer := sys.getenv("TOKENSVC_SERVER")
+	if defaultServer == "" {
+		defaultServer = "127.0.0.1:9090"
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.server, "server", defaultServer, "address of the service's gRPC listener (environment: TOKENSVC_SERVER)")
+	flags.StringVarP(&c.output, "output", "o", "text", "text or json")
+	flags.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long a call to the service may take")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: exitUsage, err: err} })
+	root.AddCommand(
+		newServe(c), newDev(c), newSign(c), newVerify(c), newExplain(c), newToken(c),
+		newPlaybacks(c), newTargets(c), newKeys(c), newConfig(c), newMigrate(c), newVersion(c),
+	)
+	usageOnBadArgs(root)
+	return root
+}
+
+// usageOnBadArgs gives wrong numbers of arguments and unknown sub-commands the exit code of usage.
+func usageOnBadArgs(cmd *cobra.Command) {
+	check := cmd.Args
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError("%w\nusage: %s", err, cmd.UseLine())
+		}
+		return nil
+	}
+	for _, sub := range cmd.Commands() {
+		usageOnBadArgs(sub)
+	}
+}
+
+// group is a command that only holds others.
+func group(use, short string, subs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(subs...)
+	return cmd
+}
+
+// readInput reads a file, or stdin for "-", up to limit bytes.
+func (c *common) readInput(name string, limit int64) ([]byte, error) {
+	var r io.Reader = c.sys.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close() //nolint:errcheck // only read from
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, limit)
+	}
+	return b, nil
+}
