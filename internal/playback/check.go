@@ -3,6 +3,7 @@ package playback
 import (
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/schemes"
@@ -17,8 +18,11 @@ func Check(p Playback, target keystore.Target, now time.Time) error {
 	if p.bindings() != 1 {
 		return tokens.ParamError(tokens.InvalidArgument, "binding", "exactly one of hdnts, edge_auth, qencode and agora is required")
 	}
-	if err := checkURL(p.URL); err != nil {
+	if err := CheckURL(p.URL); err != nil {
 		return err
+	}
+	if name := schemes.QueryName(target.Scheme, target.Options); carries(p.URL, name) {
+		return tokens.ParamError(tokens.InvalidArgument, "url", "has a parameter %s already, where the token goes; leave it out", name)
 	}
 	if p.BindIP && !schemes.CookieCarries(target.Scheme) {
 		return tokens.ParamError(tokens.InvalidArgument, "ip_binding", "%s tokens cannot carry an address", target.Scheme)
@@ -48,8 +52,20 @@ func (p *Playback) bindings() int {
 	return n
 }
 
-// checkURL wants an absolute URL that a token can be put into as it is.
-func checkURL(raw string) error {
+// carries reports whether the query of a URL has the parameter.
+func carries(rawURL, name string) bool {
+	_, query, _ := strings.Cut(rawURL, "?")
+	for pair := range strings.SplitSeq(query, "&") {
+		if k, _, _ := strings.Cut(pair, "="); name != "" && k == name {
+			return true
+		}
+	}
+	return false
+}
+
+// CheckURL wants an absolute URL that a token can be put into as it is. Errors wrap
+// tokens.ErrInvalidParams.
+func CheckURL(raw string) error {
 	fault := func(why string) error { return tokens.ParamError(tokens.InvalidArgument, "url", "%s", why) }
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -23,6 +23,9 @@ type Viewing struct {
 
 // Params returns what the scheme of target needs to sign p. Errors wrap tokens.ErrInvalidParams.
 func (p *Playback) Params(target *keystore.Target, v Viewing) (tokens.Params, error) {
+	if p.BindIP && !schemes.CookieCarries(target.Scheme) {
+		return nil, tokens.ParamError(tokens.InvalidArgument, "client_ip", "%s tokens cannot carry an address", target.Scheme)
+	}
 	ip, err := p.clientIP(v.ClientIP)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package server
 
 import (
 	"time"
+	"unicode"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -34,6 +35,16 @@ func optionalDuration(d *durationpb.Duration, field string) (time.Duration, erro
 	return d.AsDuration(), nil
 }
 
+// checkText refuses texts that could not stand in a log line, a claim or a terminal as they are.
+func checkText(field, text string) error {
+	for _, r := range text {
+		if unicode.IsControl(r) {
+			return tokens.ParamError(tokens.InvalidArgument, field, "control characters are not allowed")
+		}
+	}
+	return nil
+}
+
 // settings is what playbacks and MintToken requests say about the binding of a token.
 type settings interface {
 	GetHdnts() *tokensvcv1.Hdnts
@@ -64,7 +75,10 @@ func playbackFromProto(in *tokensvcv1.Playback) (playback.Playback, error) {
 		BindIP: in.GetIpBinding() == tokensvcv1.IpBinding_IP_BINDING_EXACT,
 	}
 	bind(&p, in)
-	var err error
+	err := checkText("description", in.GetDescription())
+	if err != nil {
+		return p, err
+	}
 	if p.TTL, err = optionalDuration(in.GetTtl(), "ttl"); err != nil {
 		return p, err
 	}
@@ -114,7 +128,10 @@ func targetFromProto(in *tokensvcv1.Target) (keystore.Target, error) {
 			EdgeAuthEscapeEarly: in.GetEdgeAuth().GetEscapeEarly(), AgoraForm: in.GetAgora().GetForm(),
 		},
 	}
-	var err error
+	err := checkText("description", in.GetDescription())
+	if err != nil {
+		return t, err
+	}
 	if t.MaxTokenLifetime, err = optionalDuration(in.GetMaxTokenLifetime(), "max_token_lifetime"); err != nil {
 		return t, err
 	}

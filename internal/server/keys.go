@@ -250,8 +250,8 @@ func (s *keyService) RetireKey(ctx context.Context, r *tokensvcv1.RetireKeyReque
 	what := "key retired"
 	if r.GetHorizon() != nil {
 		what = "cut scheduled"
-		if err := r.GetHorizon().CheckValid(); err != nil || r.GetHorizon().GetSeconds() > tokens.MaxUnixSeconds {
-			return nil, tokens.ParamError(tokens.InvalidArgument, "horizon", "want a time before the year 2286")
+		if err := r.GetHorizon().CheckValid(); err != nil || r.GetHorizon().GetSeconds() < 1 || r.GetHorizon().GetSeconds() > tokens.MaxUnixSeconds {
+			return nil, tokens.ParamError(tokens.InvalidArgument, "horizon", "want a time between the years 1970 and 2286")
 		}
 	}
 	k, err := s.move(ctx, r.GetTargetId(), r.GetVersion(), what, func(record *keystore.Record, version int) error {

@@ -35,11 +35,15 @@ func (s *tokenService) MintToken(ctx context.Context, r *tokensvcv1.MintTokenReq
 	if p.Qencode != nil && p.Qencode.ViewerClaim != "" {
 		return nil, tokens.ParamError(tokens.InvalidArgument, "qencode.viewer_claim", "a minted token has no viewer; put the claim into claims")
 	}
-	ttl, err := optionalDuration(r.GetTtl(), "ttl")
-	if err != nil {
+	if p.URL != "" {
+		if err := playback.CheckURL(p.URL); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if p.TTL, err = optionalDuration(r.GetTtl(), "ttl"); err != nil {
 		return nil, err
 	}
-	p.TTL = ttl
 	c, err := s.signer.Sign(ctx, playback.NewEntry(p), signer.Request{ClientIP: r.GetClientIp()})
 	if err != nil {
 		return nil, err
@@ -103,6 +107,9 @@ func (s *tokenService) ExplainToken(ctx context.Context, r *tokensvcv1.ExplainTo
 		name, options, err := s.signer.SchemeOf(r.GetTargetId())
 		if err != nil {
 			return nil, err
+		}
+		if r.GetScheme() != "" && r.GetScheme() != name {
+			return nil, tokens.ParamError(tokens.InvalidArgument, "scheme", "tokens of target %q are %s; leave the scheme out", r.GetTargetId(), name)
 		}
 		presented, err := schemes.Present(name, options, r.GetToken(), r.GetResource(), r.GetClientIp())
 		if err != nil {

@@ -1,0 +1,13 @@
+package server
+
+import (
+	"google.golang.org/grpc/codes"
+
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// CodeOf lets the tests compare the table of codes with its documentation.
+func CodeOf(r tokens.Reason) codes.Code { return codeOf(r) }
+
+// HTTPStatusOf does the same for HTTP.
+func HTTPStatusOf(r tokens.Reason) int { return httpStatus(statusOf(codeOf(r), r, "")) }
