@@ -22,6 +22,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
@@ -435,3 +437,19 @@ func noSecret(t *testing.T, what, text string, secrets ...[]byte) {
 		}
 	}
 }
+
+// manage marks a provider's target and playback as standing in the config file.
+func (e *service) manage(t *testing.T, p provider) {
+	t.Helper()
+	fence, err := e.store.Lease(t.Context(), p.target.GetId(), "test", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.store.Update(t.Context(), p.target.GetId(), fence, func(r *keystore.Record) error { r.Target.Managed = true; return nil })
+	check(t, err)
+	check(t, e.store.Release(t.Context(), p.target.GetId(), fence))
+	_, err = e.store.UpdatePlayback(t.Context(), p.name, func(p *playback.Playback) error { p.Managed = true; return nil })
+	check(t, err)
+}
+
+func protoText(m proto.Message) string { return prototext.Format(m) }
