@@ -146,12 +146,13 @@ func (s *streamFlags) only(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usageError("--jsonl takes everything from the lines; leave out %q", args[0])
 	}
-	var extra string
-	cmd.LocalNonPersistentFlags().Visit(func(f *pflag.Flag) { extra = f.Name })
-	if extra != "" {
-		return usageError("--jsonl takes everything from the lines; leave out --%s", extra)
-	}
-	return nil
+	var err error
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed && err == nil {
+			err = usageError("--jsonl takes everything from the lines; leave out --%s", f.Name)
+		}
+	})
+	return err
 }
 
 // streamed gives a stream its exit code: usage where a line was no JSON object.
