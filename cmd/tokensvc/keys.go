@@ -161,7 +161,7 @@ func keyCommand(c *common, use, short string, flags func(*cobra.Command), act fu
 				return usageError("VERSION %q is not a number from 1; `tokensvc keys list %s` shows them", args[1], args[0])
 			}
 			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
-				k, err := act(ctx, api, args[0], int32(version))
+				k, err := act(ctx, api, args[0], int32(version)) //nolint:gosec // parsed as 32 bits
 				if err != nil {
 					return err
 				}

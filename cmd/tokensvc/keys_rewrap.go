@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -49,5 +50,5 @@ func (c *common) rewrap(ctx context.Context, cfg config.Config, keep bool) error
 	if c.output == "json" {
 		return c.printJSON(result)
 	}
-	return fields(c.sys.out, "master key", result.MasterKey, "secrets moved", fmt.Sprint(result.Moved))
+	return fields(c.sys.out, "master key", result.MasterKey, "secrets moved", strconv.Itoa(result.Moved))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +35,8 @@ type system struct {
 
 // getenv returns the value of an environment variable, or "".
 func (s system) getenv(name string) string {
-	for i := len(s.environ) - 1; i >= 0; i-- {
-		if v, ok := strings.CutPrefix(s.environ[i], name+"="); ok {
+	for _, pair := range slices.Backward(s.environ) {
+		if v, ok := strings.CutPrefix(pair, name+"="); ok {
 			return v
 		}
 	}
@@ -73,8 +74,7 @@ func run(ctx context.Context, args []string, sys system) int {
 		return exitOK
 	}
 	code := exitFailed
-	var exit *exitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exitError](err); ok {
 		code, err = exit.code, exit.err
 	}
 	if err != nil {
@@ -182,9 +182,9 @@ func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 
 // readInput reads a file, or stdin for "-", up to limit bytes.
 func (c *common) readInput(name string, limit int64) ([]byte, error) {
-	var r io.Reader = c.sys.in
+	r := c.sys.in
 	if name != "-" {
-		f, err := os.Open(name)
+		f, err := os.Open(name) //nolint:gosec // the caller's own file, named on the command line
 		if err != nil {
 			return nil, err
 		}

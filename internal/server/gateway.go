@@ -103,7 +103,7 @@ func writeErrorAs(w http.ResponseWriter, r *http.Request, code int, s *status.St
 	}
 	w.WriteHeader(code)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the client may have left
+		_, _ = w.Write(body) //nolint:gosec // JSON under its own content type; the client may have left
 	}
 }
 

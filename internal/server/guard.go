@@ -22,6 +22,7 @@ import (
 // browser on this machine write to it, by a foreign origin or a rebound DNS name.
 func guard(next http.Handler, maxBody int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if s := inspect(r); s != nil {
 			writeError(w, r, s)
 			return

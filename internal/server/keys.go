@@ -20,10 +20,10 @@ import (
 // changeLease is how long one administrative change may hold its target.
 const changeLease = 10 * time.Second
 
-// leaseWait is how long a change waits for the one before it, and leaseRetry how often it asks.
+// A change waits two seconds for the one before it.
 const (
-	leaseWait  = 2 * time.Second
 	leaseRetry = 20 * time.Millisecond
+	leaseTries = 100
 )
 
 type keyService struct {
@@ -304,7 +304,7 @@ func (s *keyService) change(ctx context.Context, target, what string, fn func(*k
 		return err
 	})
 	if err != nil {
-		s.audit.WarnContext(ctx, what, "target", target, "version", version, "request_id", obs.RequestID(ctx), "refused", toStatus(err).Message())
+		s.audit.WarnContext(ctx, "change refused", "change", what, "target", target, "version", version, "request_id", obs.RequestID(ctx), "why", toStatus(err).Message())
 		return record, err
 	}
 	s.log(ctx, what, target, version)
@@ -314,22 +314,23 @@ func (s *keyService) change(ctx context.Context, target, what string, fn func(*k
 // lease waits shortly for a change that is under way. Every request is a holder of its own.
 func (s *keyService) lease(ctx context.Context, target string) (keystore.Fence, error) {
 	holder := s.holder + "/" + obs.RequestID(ctx)
-	giveUp := s.now().Add(leaseWait)
-	for {
+	retry := time.NewTicker(leaseRetry)
+	defer retry.Stop()
+	for tries := 1; ; tries++ {
 		fence, err := s.store.Lease(ctx, target, holder, changeLease)
-		if !errors.Is(err, keystore.ErrConflict) || s.now().After(giveUp) {
+		if !errors.Is(err, keystore.ErrConflict) || tries == leaseTries {
 			return fence, err
 		}
 		select {
 		case <-ctx.Done():
 			return 0, ctx.Err()
-		case <-time.After(leaseRetry):
+		case <-retry.C:
 		}
 	}
 }
 
 func (s *keyService) log(ctx context.Context, what, target string, version int) {
-	s.audit.InfoContext(ctx, what, "target", target, "version", version, "request_id", obs.RequestID(ctx))
+	s.audit.InfoContext(ctx, "change made", "change", what, "target", target, "version", version, "request_id", obs.RequestID(ctx))
 }
 
 // release gives the lease back also when the caller has left; left alone it would run out by itself.

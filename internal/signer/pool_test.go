@@ -13,8 +13,7 @@ import (
 )
 
 func reasonOf(err error) tokens.Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ""

@@ -104,5 +104,5 @@ func remaining(ctx context.Context) time.Duration {
 	if !ok {
 		return 0
 	}
-	return max(time.Until(deadline), 1)
+	return max(time.Until(deadline), 1) //nolint:forbidigo // deadlines of contexts are of the machine's clock
 }

@@ -189,7 +189,7 @@ func (s *service) get(t *testing.T, found haystack, path string) {
 
 func (s *service) keep(t *testing.T, found haystack, request *http.Request) {
 	t.Helper()
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := new(http.Client).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,6 @@ type process struct {
 	cmd    *exec.Cmd
 	mu     sync.Mutex
 	out    bytes.Buffer // stdout and stderr
-	stdout chan []byte  // chunks of stdout
 	exited chan error
 }
 
@@ -58,7 +57,7 @@ func (p *process) printed() string {
 // start runs the binary until the test ends.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary(t), args...), exited: make(chan error, 1)}
+	p := &process{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), binary(t), args...), exited: make(chan error, 1)}
 	p.cmd.Env = append(cleanEnv(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	if err := p.cmd.Start(); err != nil {

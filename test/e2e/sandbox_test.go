@@ -100,7 +100,7 @@ func refuseChanged(t *testing.T, c credential) {
 			changed = '1'
 		}
 		bad := strings.Replace(c.URL, c.Token, c.Token[:i]+string(changed)+c.Token[i+1:], 1)
-		if code, body, _ := get(t, http.DefaultClient, bad); code != http.StatusForbidden {
+		if code, body, _ := get(t, new(http.Client), bad); code != http.StatusForbidden {
 			t.Errorf("character %d changed: %d %s", i, code, body)
 		}
 	}
@@ -118,14 +118,14 @@ func TestExpiredTokenOpensNothingButItsSessionGoesOn(t *testing.T) {
 		t.Fatalf("fresh token: %d %s", code, body)
 	}
 	time.Sleep(time.Until(c.ExpiresAt.Add(1100 * time.Millisecond)))
-	if code, body, _ := get(t, http.DefaultClient, c.URL); code != http.StatusForbidden || !strings.Contains(body, "EXPIRED") {
+	if code, body, _ := get(t, new(http.Client), c.URL); code != http.StatusForbidden || !strings.Contains(body, "EXPIRED") {
 		t.Errorf("expired token without a cookie: %d %s", code, body)
 	}
 	if code, body, _ := get(t, viewer, c.URL); code != http.StatusOK {
 		t.Errorf("expired token with the session's cookie: %d %s", code, body)
 	}
 	segment := strings.Replace(strings.SplitN(c.URL, "?", 2)[0], "playlist.m3u8", "chunklist.m3u8", 1)
-	if code, body, _ := get(t, http.DefaultClient, segment); code != http.StatusForbidden {
+	if code, body, _ := get(t, new(http.Client), segment); code != http.StatusForbidden {
 		t.Errorf("media playlist without a cookie: %d %s", code, body)
 	}
 }
