@@ -128,9 +128,12 @@ func newRoot(sys system) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if c.output != "text" && c.output != "json" {
 				return usageError("--output is text or json, not %q", c.output)
+			}
+			if err := errors.Join(cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
+				return usageError("%w\nusage: %s", err, cmd.UseLine())
 			}
 			return nil
 		},
