@@ -29,15 +29,15 @@ type bad struct {
 func TestBadInputIsRefusedInWordsAndChangesNothing(t *testing.T) {
 	e := start(t, settings{})
 	e.seed(t)
-	bound := proto.CloneOf(providers(t)[0].playback)
+	bound := proto.CloneOf(providers()[0].playback)
 	bound.Id, bound.IpBinding = "bound", pb.IpBinding_IP_BINDING_EXACT
 	if _, err := e.playbacks.CreatePlayback(t.Context(), &pb.CreatePlaybackRequest{Playback: bound}); err != nil {
 		t.Fatal(err)
 	}
-	e.importKey(t, providers(t)[0], 1, false)
+	e.importKey(t, providers()[0], 1, false)
 	before := e.dump(t)
 	for group, cases := range map[string][]bad{
-		"sign": badSigns(), "playback": badPlaybacks(t), "target": badTargets(), "key": badKeys(t), "token": badTokens(), "list": badLists(),
+		"sign": badSigns(), "playback": badPlaybacks(), "target": badTargets(), "key": badKeys(), "token": badTokens(), "list": badLists(),
 	} {
 		for _, c := range cases {
 			t.Run(group+"/"+c.name, func(t *testing.T) {
@@ -106,9 +106,8 @@ func badSigns() []bad {
 	}
 }
 
-func badPlaybacks(t *testing.T) []bad {
-	t.Helper()
-	all := providers(t)
+func badPlaybacks() []bad {
+	all := providers()
 	create := func(n int, change func(*pb.Playback)) proto.Message {
 		p := proto.CloneOf(all[n].playback)
 		p.Id = "new"
@@ -241,8 +240,7 @@ func badTargets() []bad {
 	}
 }
 
-func badKeys(t *testing.T) []bad {
-	t.Helper()
+func badKeys() []bad {
 	in := func(target string, material []byte, change func(*pb.ImportKeyRequest)) proto.Message {
 		r := &pb.ImportKeyRequest{TargetId: target, Material: material}
 		if change != nil {
@@ -250,7 +248,7 @@ func badKeys(t *testing.T) []bad {
 		}
 		return r
 	}
-	rsa := rsaKeys(t)[2]
+	rsa := rsaKeys()[2]
 	fresh := []byte(hexSecret(77))
 	at := func(s int64) *timestamppb.Timestamp { return &timestamppb.Timestamp{Seconds: s} }
 	retire := func(version int32, horizon *timestamppb.Timestamp) proto.Message {

@@ -3,15 +3,18 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -264,25 +267,22 @@ func wantReason(t *testing.T, err error, want tokens.Reason) {
 	}
 }
 
-// rsaKey is a throw-away RSA key of the test data.
-type rsaKey struct {
-	ID      string `json:"id"`
-	Private string `json:"private_key"`
-}
+// rsaKey is a key as Qencode hands it out.
+type rsaKey struct{ ID, Private string }
 
-// rsaKeys returns the test keys, which are made for these tests only.
-func rsaKeys(t *testing.T) []rsaKey {
-	t.Helper()
-	raw, err := os.ReadFile("../../tokens/qencode/testdata/qencode_test_keys.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var keys []rsaKey
-	if err := json.Unmarshal(raw, &keys); err != nil {
-		t.Fatal(err)
+// rsaKeys returns three keys that live as long as the test binary. They are small, to be quick.
+var rsaKeys = sync.OnceValue(func() []rsaKey {
+	keys := make([]rsaKey, 3)
+	for i := range keys {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic(err)
+		}
+		block := pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
+		keys[i] = rsaKey{ID: fmt.Sprintf("ec25a6a6-b31e-4ac9-af01-71146042100%d", i), Private: string(pem.EncodeToMemory(&block))}
 	}
 	return keys
-}
+})
 
 // hexSecret returns a secret of 32 hex digits that only tests use.
 func hexSecret(n int) string {
@@ -299,9 +299,8 @@ type provider struct {
 	material func(n int) ([]byte, string) // and kid
 }
 
-func providers(t *testing.T) []provider {
-	t.Helper()
-	rsa := rsaKeys(t)
+func providers() []provider {
+	keys := rsaKeys()
 	secret := func(n int) ([]byte, string) { return []byte(hexSecret(n)), "" }
 	ttl := durationpb.New(5 * time.Minute)
 	return []provider{
@@ -321,7 +320,7 @@ func providers(t *testing.T) []provider {
 		},
 		{
 			name: "qencode", target: &tokensvcv1.Target{Id: "qencode-live", Provider: "qencode"}, overlap: true,
-			material: func(n int) ([]byte, string) { k := rsa[n%len(rsa)]; return []byte(k.Private), k.ID },
+			material: func(n int) ([]byte, string) { k := keys[n%len(keys)]; return []byte(k.Private), k.ID },
 			playback: &tokensvcv1.Playback{
 				TargetId: "qencode-live", Url: "https://play.example/b7f2c9e0a1d34e5f.m3u8", Ttl: ttl,
 				Binding: &tokensvcv1.Playback_Qencode{Qencode: &tokensvcv1.Qencode{Uri: "b7f2c9e0a1d34e5f"}},
@@ -340,7 +339,7 @@ func providers(t *testing.T) []provider {
 // seed makes the target, an active key and the playback of every provider, named after it.
 func (e *service) seed(t *testing.T) {
 	t.Helper()
-	for _, p := range providers(t) {
+	for _, p := range providers() {
 		e.seedOne(t, p)
 	}
 }

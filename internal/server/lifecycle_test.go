@@ -34,7 +34,7 @@ func (e *service) verify(t *testing.T, p provider, token string) *pb.VerifyToken
 // A second key takes over by being activated: where the provider accepts two keys the first one's
 // tokens live on until it is retired, elsewhere they end at once.
 func TestRotationByImportFollowsTheProvidersSlots(t *testing.T) {
-	for _, p := range providers(t) {
+	for _, p := range providers() {
 		t.Run(p.name, func(t *testing.T) {
 			e := start(t, settings{})
 			e.seedOne(t, p)
@@ -81,7 +81,7 @@ func TestRotationByImportFollowsTheProvidersSlots(t *testing.T) {
 func TestVerifyRefusesTamperedAndExpiredTokens(t *testing.T) {
 	e := start(t, settings{})
 	e.seed(t)
-	for _, p := range providers(t) {
+	for _, p := range providers() {
 		c := e.mustSign(t, p.name)
 		token := []byte(c.GetToken())
 		if token[len(token)-2]++; token[len(token)-2] > 'f' && token[len(token)-2] < 'z' {
@@ -101,7 +101,7 @@ func TestVerifyRefusesTamperedAndExpiredTokens(t *testing.T) {
 
 func TestHorizonClampsThenCutsThenReopens(t *testing.T) {
 	e := start(t, settings{})
-	p := providers(t)[0] // five minutes
+	p := providers()[0] // five minutes
 	e.seedOne(t, p)
 	refresh := func() { check(t, e.keyring.Refresh(t.Context())) }
 	horizon := e.clock.now().Add(3 * time.Minute)
@@ -149,7 +149,7 @@ func retryDelay(t *testing.T, o outcome) time.Duration {
 
 func TestTargetWithoutActiveKeySignsNothing(t *testing.T) {
 	e := start(t, settings{})
-	p := providers(t)[0]
+	p := providers()[0]
 	if _, err := e.keys.CreateTarget(t.Context(), &pb.CreateTargetRequest{Target: p.target}); err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func (s *downStore) Get(ctx context.Context, id string) (keystore.Record, error)
 func TestSnapshotOlderThanItsLimitSignsNothing(t *testing.T) {
 	store := &downStore{}
 	e := start(t, settings{store: func(s keystore.Store) keystore.Store { store.Store = s; return store }})
-	e.seedOne(t, providers(t)[0])
+	e.seedOne(t, providers()[0])
 	store.down.Store(true)
 	limit := keystore.DefaultTiming().SnapshotMaxAge
 	e.clock.advance(limit)
@@ -237,7 +237,7 @@ func TestSnapshotOlderThanItsLimitSignsNothing(t *testing.T) {
 
 func TestManagedObjectsAreReadOnly(t *testing.T) {
 	e := start(t, settings{})
-	p := providers(t)[0]
+	p := providers()[0]
 	e.seedOne(t, p)
 	e.manage(t, p)
 	before := e.dump(t)
@@ -262,7 +262,7 @@ func TestManagedObjectsAreReadOnly(t *testing.T) {
 
 func TestParallelImportsGetVersionsOfTheirOwn(t *testing.T) {
 	e := start(t, settings{})
-	p := providers(t)[0]
+	p := providers()[0]
 	e.seedOne(t, p)
 	const imports = 24
 	var mu sync.Mutex
@@ -320,7 +320,7 @@ func TestNoAnswerHoldsASecret(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range providers(t) {
+	for _, p := range providers() {
 		keep(&pb.CreateTargetRequest{Target: p.target})
 		for n := range 2 {
 			material, kid := p.material(n)
