@@ -185,6 +185,25 @@ func target(id string) keystore.Target {
 	return keystore.Target{ID: id, Provider: "qencode", Scheme: "qencode-jwt", MaxTokenLifetime: time.Hour}
 }
 
+// TestOneActive: the table itself refuses a second active key, whatever the code above it does.
+func TestOneActive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, sqlite.Options{Now: time.Now})
+	if _, err := s.Create(t.Context(), target("event")); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, path, func(db *sql.DB) error {
+		insert := `INSERT INTO keys (target, version, state, kid, fingerprint, sealed, origin) VALUES ('event', ?, 'active', '', '', x'00', '')`
+		if _, err := db.ExecContext(t.Context(), insert, 1); err != nil {
+			return err
+		}
+		if _, err := db.ExecContext(t.Context(), insert, 2); err == nil {
+			t.Error("two active keys")
+		}
+		return nil
+	})
+}
+
 // raw runs fn on the file, past the store.
 func raw(t *testing.T, path string, fn func(*sql.DB) error) {
 	t.Helper()

@@ -6,6 +6,9 @@
 // wait. An Update runs the caller's function without any lock and commits only if the record is still
 // the one that the function saw.
 //
+// The bytes of a destroyed key leave the file's pages with the change, and the write-ahead log when it is
+// next reset, at the latest when the last process closes the file. They are sealed all the while.
+//
 // The package owns the schema and its migrations. It imports keystore and playback, the driver and the
 // migration library.
 package sqlite

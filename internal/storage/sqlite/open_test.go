@@ -268,11 +268,12 @@ func TestDestroyedSecretLeavesTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	const marker = "bytes-that-must-not-stay"
+	sealed := []byte(strings.Repeat(marker, 300)) // more than a page, as an RSA key may be
 	if _, err := s.Create(t.Context(), target("event")); err != nil {
 		t.Fatal(err)
 	}
 	for _, change := range []func(*keystore.Record) error{
-		func(r *keystore.Record) error { r.Add(keystore.Key{Sealed: []byte(marker)}, time.Now()); return nil },
+		func(r *keystore.Record) error { r.Add(keystore.Key{Sealed: sealed}, time.Now()); return nil },
 		func(r *keystore.Record) error { return r.Destroy(1, true, time.Now()) },
 	} {
 		fence, err := s.Lease(t.Context(), "event", "me", time.Minute)

@@ -148,8 +148,7 @@ func writeKeys(ctx context.Context, tx *sql.Tx, before, after keystore.Record) e
 			if i < len(before.Keys) && reflect.DeepEqual(row, newKeyRow(before.Target.ID, &before.Keys[i])) {
 				continue
 			}
-			_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO keys (`+keyColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, row.columns()...)
-			if err != nil {
+			if _, err := tx.ExecContext(ctx, upsertKey, row.columns()...); err != nil {
 				return fmt.Errorf("key %d: %w", row.version, err)
 			}
 		}

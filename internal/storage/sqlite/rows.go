@@ -67,6 +67,13 @@ type keyRow struct {
 
 const keyColumns = `target, version, state, kid, fingerprint, sealed, origin, horizon, retire_after, destroy_after, created_at, activated_at, retired_at, destroyed_at`
 
+// upsertKey names the conflict that it settles: a second active key is another one, and an error.
+const upsertKey = `INSERT INTO keys (` + keyColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (target, version) DO UPDATE SET state = excluded.state, kid = excluded.kid, fingerprint = excluded.fingerprint,
+	sealed = excluded.sealed, origin = excluded.origin, horizon = excluded.horizon, retire_after = excluded.retire_after,
+	destroy_after = excluded.destroy_after, created_at = excluded.created_at, activated_at = excluded.activated_at,
+	retired_at = excluded.retired_at, destroyed_at = excluded.destroyed_at`
+
 func newKeyRow(target string, k *keystore.Key) keyRow {
 	row := keyRow{
 		target: target, version: k.Version, state: k.State.String(), kid: k.KID, fingerprint: k.Fingerprint, origin: k.Origin,
