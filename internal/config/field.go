@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -36,6 +37,7 @@ type field struct {
 	typ      reflect.Type
 	index    int // within the struct
 	tag      reflect.StructTag
+	pattern  *regexp.Regexp // nil without the tag
 	children []*field
 }
 
@@ -83,6 +85,12 @@ func (f *field) describeChildren(docs map[string]string) error {
 		c := &field{key: key, path: f.below(key), doc: docs[t.Name()+"."+sf.Name], typ: sf.Type, index: i, tag: sf.Tag}
 		if c.kind = kindOf(sf.Type); c.kind == 0 || key == "" || c.doc == "" {
 			return fmt.Errorf("field %s.%s has no kind, key or comment", t.Name(), sf.Name)
+		}
+		if p := sf.Tag.Get("pattern"); p != "" {
+			var err error
+			if c.pattern, err = regexp.Compile(p); err != nil {
+				return fmt.Errorf("field %s.%s: %w", t.Name(), sf.Name, err)
+			}
 		}
 		f.children = append(f.children, c)
 		if c.kind >= kindSection {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,8 +136,8 @@ func (k *checker) text(f *field, path, v string) {
 	if allowed := f.enum(); allowed != nil && !slices.Contains(allowed, v) {
 		k.fault(path, "%s is none of %s", quote(v), strings.Join(slices.DeleteFunc(allowed, func(s string) bool { return s == "" }), ", "))
 	}
-	if p := f.tag.Get("pattern"); p != "" && !regexp.MustCompile(p).MatchString(v) {
-		k.fault(path, "%s does not match %s", quote(v), p)
+	if f.pattern != nil && !f.pattern.MatchString(v) {
+		k.fault(path, "%s does not match %s", quote(v), f.pattern)
 	}
 	switch f.tag.Get("form") {
 	case "loopback":

@@ -1,4 +1,6 @@
-// Package obs is how the service is seen from outside: logs, traces, request ids and its version. What
-// looks like a token or a key is scrubbed from every log line and span, also where it got into an error
-// text by accident; secrets that are tokens.Secret print nothing in the first place.
+// Package obs is how the service is seen from outside: logs, traces, request ids and its version.
+//
+// Secrets never reach it on purpose: tokens.Secret prints nothing, and handlers log no bodies. What
+// gets in by accident, in an error text or a URL, is taken out by Scrub before a line or a span leaves
+// the process. The package imports nothing of this module and sets nothing process-wide.
 package obs

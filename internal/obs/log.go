@@ -1,85 +1,83 @@
 package obs
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
+	"net/netip"
+	"strconv"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
-// NewLogger returns a logger that writes to w, as JSON lines, or as text when format is "text". Whatever
-// looks like a token or a key is scrubbed from messages and values, and values under a name like secret
-// are left out whole.
+// NewLogger returns a logger that writes to w: one JSON object on each line, or text when format is
+// "text". Messages and values go through Scrub; values named like a secret or token are left out whole,
+// and bytes are shown by their number only. A record logged within a span carries its trace_id.
 func NewLogger(w io.Writer, level slog.Leveler, format string) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	var h slog.Handler = slog.NewJSONHandler(w, options)
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: scrubAttr}
 	if format == "text" {
-		h = slog.NewTextHandler(w, options)
+		return slog.New(traced{slog.NewTextHandler(w, options)})
 	}
-	return slog.New(&scrubbingHandler{next: h, scrubber: newScrubber()})
+	return slog.New(traced{slog.NewJSONHandler(w, options)})
 }
 
-type scrubbingHandler struct {
-	next     slog.Handler
-	scrubber *scrubber
-}
-
-// Enabled implements slog.Handler.
-func (h *scrubbingHandler) Enabled(ctx context.Context, l slog.Level) bool {
-	return h.next.Enabled(ctx, l)
-}
+// traced adds the trace id of the context.
+type traced struct{ slog.Handler }
 
 // Handle implements slog.Handler.
-func (h *scrubbingHandler) Handle(ctx context.Context, r slog.Record) error {
-	clean := slog.NewRecord(r.Time, r.Level, h.scrubber.scrub(r.Message), r.PC)
-	r.Attrs(func(a slog.Attr) bool {
-		clean.AddAttrs(h.attr(a))
-		return true
-	})
-	return h.next.Handle(ctx, clean)
+func (h traced) Handle(ctx context.Context, r slog.Record) error {
+	if s := trace.SpanContextFromContext(ctx); s.HasTraceID() {
+		r = r.Clone()
+		r.AddAttrs(slog.String("trace_id", s.TraceID().String()))
+	}
+	return h.Handler.Handle(ctx, r)
 }
 
 // WithAttrs implements slog.Handler.
-func (h *scrubbingHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	clean := make([]slog.Attr, len(attrs))
-	for i, a := range attrs {
-		clean[i] = h.attr(a)
-	}
-	return &scrubbingHandler{next: h.next.WithAttrs(clean), scrubber: h.scrubber}
+func (h traced) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return traced{h.Handler.WithAttrs(attrs)}
 }
 
 // WithGroup implements slog.Handler.
-func (h *scrubbingHandler) WithGroup(name string) slog.Handler {
-	return &scrubbingHandler{next: h.next.WithGroup(name), scrubber: h.scrubber}
-}
+func (h traced) WithGroup(name string) slog.Handler { return traced{h.Handler.WithGroup(name)} }
 
-func (h *scrubbingHandler) attr(a slog.Attr) slog.Attr {
-	v := a.Value.Resolve()
-	switch v.Kind() {
-	case slog.KindGroup:
-		members := v.Group()
-		clean := make([]slog.Attr, len(members))
-		for i, m := range members {
-			clean[i] = h.attr(m)
-		}
-		return slog.Attr{Key: a.Key, Value: slog.GroupValue(clean...)}
-	case slog.KindBool, slog.KindDuration, slog.KindFloat64, slog.KindInt64, slog.KindTime, slog.KindUint64:
-		return slog.Attr{Key: a.Key, Value: v}
+// scrubAttr is called for every attribute that is no group, its value resolved.
+func scrubAttr(_ []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
 	case slog.KindString:
-		return slog.String(a.Key, h.value(a.Key, v.String()))
-	case slog.KindAny, slog.KindLogValuer:
-		return slog.String(a.Key, h.value(a.Key, fmt.Sprint(v.Any())))
+		text := a.Value.String()
+		if clean := scrubValue(a.Key, text); clean != text {
+			return slog.String(a.Key, clean)
+		}
+	case slog.KindAny:
+		a.Value = scrubAny(a.Key, a.Value)
 	default:
-		return slog.String(a.Key, scrubbed)
 	}
+	return a
 }
 
-func (h *scrubbingHandler) value(key, text string) string {
-	switch strings.ToLower(key) {
-	case "secret", "password", "material", "private_key", "token", "authorization":
-		return scrubbed
+// scrubAny keeps a value as it is when it prints nothing of a secret in either format, so that JSON
+// stays JSON, and else turns it into scrubbed text.
+func scrubAny(name string, value slog.Value) slog.Value {
+	switch v := value.Any().(type) {
+	case nil, slog.Level, netip.Addr, netip.AddrPort:
+		return value
+	case []byte:
+		return slog.StringValue(strconv.Itoa(len(v)) + " bytes")
+	case error, fmt.Stringer:
+		return slog.StringValue(scrubValue(name, fmt.Sprint(v))) // Sprint survives nil pointers
 	default:
-		return h.scrubber.scrub(text)
+		text := fmt.Sprintf("%+v", v)
+		clean := scrubValue(name, text)
+		var asJSON bytes.Buffer
+		encoder := json.NewEncoder(&asJSON)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(v); err != nil || clean != text || Scrub(asJSON.String()) != asJSON.String() {
+			return slog.StringValue(clean)
+		}
+		return value
 	}
 }
