@@ -86,7 +86,7 @@ func Place(name string, o keystore.SchemeOptions, rawURL, token string) string {
 		return ""
 	}
 	if parameter := QueryName(name, o); parameter != "" {
-		return tokens.AppendQuery(rawURL, parameter+"="+token)
+		return tokens.AppendQuery(rawURL, parameter, "=", token)
 	}
 	return tokens.AppendQuery(rawURL, token)
 }

@@ -129,10 +129,11 @@ func limitTime(timeout time.Duration) grpc.UnaryServerInterceptor {
 	}
 }
 
-// validate applies the rules of the .proto files.
+// validate applies the rules of the .proto files, except to the messages of the hot path that can be
+// seen to keep them.
 func validate(validator protovalidate.Validator) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		if m, ok := req.(proto.Message); ok {
+		if m, ok := req.(proto.Message); ok && !plainlyValid(m) {
 			if err := validator.Validate(m); err != nil {
 				return nil, err
 			}

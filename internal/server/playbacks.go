@@ -30,41 +30,34 @@ func (s *playbackService) SignPlayback(ctx context.Context, r *tokensvcv1.SignPl
 	if err != nil {
 		return nil, err
 	}
-	return &tokensvcv1.SignPlaybackResponse{Credential: c}, nil
+	return &tokensvcv1.SignPlaybackResponse{Credential: credentialProto(c)}, nil
 }
 
 // BatchSignPlayback implements PlaybackService. The items share one pass of validation and one
 // snapshot age; each has its own outcome.
 func (s *playbackService) BatchSignPlayback(ctx context.Context, r *tokensvcv1.BatchSignPlaybackRequest) (*tokensvcv1.BatchSignPlaybackResponse, error) {
 	out := &tokensvcv1.BatchSignPlaybackResponse{Outcomes: make([]*tokensvcv1.SignOutcome, len(r.GetRequests()))}
+	all := make([]outcomeMessage, len(r.GetRequests()))
 	for i, item := range r.GetRequests() {
 		c, err := s.sign(ctx, item)
-		if err != nil {
-			out.Outcomes[i] = &tokensvcv1.SignOutcome{Outcome: &tokensvcv1.SignOutcome_Error{Error: withReason(toStatus(err)).Proto()}}
-			continue
-		}
-		out.Outcomes[i] = &tokensvcv1.SignOutcome{Outcome: &tokensvcv1.SignOutcome_Credential{Credential: c}}
+		out.Outcomes[i] = all[i].fill(c, err)
 	}
 	return out, nil
 }
 
-func (s *playbackService) sign(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (*tokensvcv1.Credential, error) {
+func (s *playbackService) sign(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (signer.Credential, error) {
 	if err := checkText("viewer", r.GetViewer()); err != nil {
-		return nil, err
+		return signer.Credential{}, err
 	}
 	p := s.catalogue.Get(r.GetId())
 	if p == nil {
-		return nil, refuse(tokens.NotFound, "playback %q does not exist", r.GetId())
+		return signer.Credential{}, refuse(tokens.NotFound, "playback %q does not exist", r.GetId())
 	}
 	ttl, err := optionalDuration(r.GetTtl(), "ttl")
 	if err != nil {
-		return nil, err
+		return signer.Credential{}, err
 	}
-	c, err := s.signer.Sign(ctx, p, signer.Request{Viewer: r.GetViewer(), ClientIP: r.GetClientIp(), TTL: ttl})
-	if err != nil {
-		return nil, err
-	}
-	return credentialProto(c), nil
+	return s.signer.Sign(ctx, p, signer.Request{Viewer: r.GetViewer(), ClientIP: r.GetClientIp(), TTL: ttl})
 }
 
 // CreatePlayback implements PlaybackService.
@@ -170,11 +163,46 @@ func (s *playbackService) DeletePlayback(ctx context.Context, r *tokensvcv1.Dele
 	return &tokensvcv1.DeletePlaybackResponse{}, nil
 }
 
+// credentialMessage is a Credential and its parts in one piece of memory. A batch makes one allocation
+// of all its messages instead of four for each token.
+type credentialMessage struct {
+	credential                        tokensvcv1.Credential
+	expiresAt, refreshAfter, signedAt timestamppb.Timestamp
+}
+
 func credentialProto(c signer.Credential) *tokensvcv1.Credential {
-	return &tokensvcv1.Credential{
-		Url: c.URL, Token: c.Token, Key: c.KeyRef, Kid: c.KID, Clamped: c.Clamped,
-		ExpiresAt: timestamppb.New(c.ExpiresAt), RefreshAfter: timestamppb.New(c.RefreshAfter), ServerTime: timestamppb.New(c.ServerTime),
+	return new(credentialMessage).fill(c)
+}
+
+func (m *credentialMessage) fill(c signer.Credential) *tokensvcv1.Credential {
+	setTimestamp(&m.expiresAt, c.ExpiresAt)
+	setTimestamp(&m.refreshAfter, c.RefreshAfter)
+	setTimestamp(&m.signedAt, c.ServerTime)
+	out := &m.credential
+	out.Url, out.Token, out.Key, out.Kid, out.Clamped = c.URL, c.Token, c.KeyRef, c.KID, c.Clamped
+	out.ExpiresAt, out.RefreshAfter, out.ServerTime = &m.expiresAt, &m.refreshAfter, &m.signedAt
+	return out
+}
+
+func setTimestamp(to *timestamppb.Timestamp, t time.Time) {
+	to.Seconds, to.Nanos = t.Unix(), int32(t.Nanosecond()) //nolint:gosec // under a thousand million
+}
+
+// outcomeMessage is a SignOutcome and its parts in one piece of memory.
+type outcomeMessage struct {
+	outcome tokensvcv1.SignOutcome
+	signed  tokensvcv1.SignOutcome_Credential
+	message credentialMessage
+}
+
+func (m *outcomeMessage) fill(c signer.Credential, err error) *tokensvcv1.SignOutcome {
+	if err != nil {
+		m.outcome.Outcome = &tokensvcv1.SignOutcome_Error{Error: withReason(toStatus(err)).Proto()}
+		return &m.outcome
 	}
+	m.signed.Credential = m.message.fill(c)
+	m.outcome.Outcome = &m.signed
+	return &m.outcome
 }
 
 // existsAs turns the store's ErrConflict into ALREADY_EXISTS.

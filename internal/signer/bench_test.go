@@ -48,9 +48,3 @@ func BenchmarkBareMap(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkJitter(b *testing.B) {
-	for b.Loop() {
-		jitter()
-	}
-}

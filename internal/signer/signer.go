@@ -2,8 +2,7 @@ package signer
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
+	"math/rand/v2"
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/playback"
@@ -81,9 +80,11 @@ func (s *Signer) Close() { s.pool.Close() }
 
 // Snapshot returns the keys to sign or verify with, or a refusal with reason SNAPSHOT_STALE when they
 // are older than C.
-func (s *Signer) Snapshot() (*Snapshot, error) {
+func (s *Signer) Snapshot() (*Snapshot, error) { return s.snapshotAt(s.now()) }
+
+func (s *Signer) snapshotAt(now time.Time) (*Snapshot, error) {
 	snapshot := s.keys.Snapshot()
-	if age := s.keys.Age(); snapshot == nil || age > s.cfg.Timing.SnapshotMaxAge {
+	if snapshot == nil || now.Sub(snapshot.seen) > s.cfg.Timing.SnapshotMaxAge {
 		return nil, refuse(tokens.SnapshotStale, time.Second, "the keys in memory have not been compared with the store for more than %s; the store may be unreachable", s.cfg.Timing.SnapshotMaxAge)
 	}
 	return snapshot, nil
@@ -105,7 +106,8 @@ func (s *Signer) CheckPlayback(p playback.Playback) error {
 // Sign makes a credential. Errors are *Error (the service cannot), *tokens.Error (the request may not)
 // or that of ctx.
 func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Credential, error) {
-	snapshot, err := s.Snapshot()
+	now := s.now()
+	snapshot, err := s.snapshotAt(now)
 	if err != nil {
 		return Credential{}, err
 	}
@@ -117,7 +119,6 @@ func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Creden
 	if key == nil {
 		return Credential{}, refuse(tokens.NoActiveKey, 0, "target %q has no active key; import one with `tokensvc keys import %s --activate`", target.ID, target.ID)
 	}
-	now := s.now()
 	ttl := r.TTL
 	if ttl == 0 {
 		ttl = p.TTL
@@ -193,7 +194,5 @@ func (s *Signer) refresh(target *Target, k *Key, now, exp time.Time, clamped boo
 
 // jitter returns a number in [0, 1).
 func jitter() float64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails: it ends the process instead
-	return float64(binary.LittleEndian.Uint64(b[:])>>11) / (1 << 53)
+	return rand.Float64() //nolint:gosec // it spreads refreshes, which anyone may guess
 }

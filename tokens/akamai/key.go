@@ -37,7 +37,7 @@ func (k *Key) Sign(p tokens.Params, now time.Time) (tokens.Credential, error) {
 	}
 	out := tokens.Credential{Token: token, ExpiresAt: time.Unix(own.Expire.Unix(), 0).UTC()}
 	if own.URL != "" {
-		out.URL = tokens.AppendQuery(own.URL, k.engine.config.TokenName+"="+token)
+		out.URL = tokens.AppendQuery(own.URL, k.engine.config.TokenName, "=", token)
 	}
 	return out, nil
 }

@@ -55,7 +55,7 @@ func (e *envelope) credential(p *payload, rawURL string) (tokens.Credential, err
 		out.ExpiresAt = time.Unix(*p.exp, 0).UTC()
 	}
 	if rawURL != "" {
-		out.URL = tokens.AppendQuery(rawURL, QueryName+"="+token)
+		out.URL = tokens.AppendQuery(rawURL, QueryName, "=", token)
 	}
 	return out, nil
 }

@@ -55,7 +55,7 @@ func (k *Key) Sign(p tokens.Params, now time.Time) (tokens.Credential, error) {
 	}
 	out := tokens.Credential{Token: token, ExpiresAt: time.Unix(own.Expire.Unix(), 0).UTC()}
 	if own.URL != "" {
-		out.URL = tokens.AppendQuery(own.URL, QueryName+"="+token)
+		out.URL = tokens.AppendQuery(own.URL, QueryName, "=", token)
 	}
 	return out, nil
 }

@@ -1,0 +1,36 @@
+package server
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
+)
+
+// plainlyValid reports whether a request to sign keeps the rules of its .proto file, at a fraction of
+// the validator's cost. False means no more than that the validator has to say, in whose words every
+// refusal is made. A test holds the two together.
+func plainlyValid(m proto.Message) bool {
+	switch r := m.(type) {
+	case *tokensvcv1.SignPlaybackRequest:
+		return signPlainlyValid(r)
+	case *tokensvcv1.BatchSignPlaybackRequest:
+		if n := len(r.GetRequests()); n < 1 || n > 1000 {
+			return false
+		}
+		for _, item := range r.GetRequests() {
+			if !signPlainlyValid(item) {
+				return false
+			}
+		}
+		return true
+	default:
+		return false
+	}
+}
+
+func signPlainlyValid(r *tokensvcv1.SignPlaybackRequest) bool {
+	return lengthWithin(r.GetId(), 1, 128) && lengthWithin(r.GetViewer(), 1, 256) && lengthWithin(r.GetClientIp(), 0, 64)
+}
+
+// lengthWithin counts bytes.
+func lengthWithin(s string, least, most int) bool { return len(s) >= least && len(s) <= most }
