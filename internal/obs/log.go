@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"go.opentelemetry.io/otel/trace"
@@ -17,18 +18,34 @@ import (
 // "text". Messages and values go through Scrub; values named like a secret or token are left out whole,
 // and bytes are shown by their number only. A record logged within a span carries its trace_id.
 func NewLogger(w io.Writer, level slog.Leveler, format string) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: scrubAttr}
+	options := &slog.HandlerOptions{Level: level}
 	if format == "text" {
-		return slog.New(traced{slog.NewTextHandler(w, options)})
+		return slog.New(scrubbing{slog.NewTextHandler(w, options)})
 	}
-	return slog.New(traced{slog.NewJSONHandler(w, options)})
+	return slog.New(scrubbing{slog.NewJSONHandler(w, options)})
 }
 
-// traced adds the trace id of the context.
-type traced struct{ slog.Handler }
+// scrubbing scrubs records on their way to a handler. A record with nothing to scrub passes as it is.
+type scrubbing struct{ slog.Handler }
 
 // Handle implements slog.Handler.
-func (h traced) Handle(ctx context.Context, r slog.Record) error {
+func (h scrubbing) Handle(ctx context.Context, r slog.Record) error {
+	message := Scrub(r.Message)
+	clean := message == r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		_, changed := scrubAttr(a)
+		clean = clean && !changed
+		return clean
+	})
+	if !clean {
+		dirty := r
+		r = slog.NewRecord(dirty.Time, dirty.Level, message, dirty.PC)
+		dirty.Attrs(func(a slog.Attr) bool {
+			a, _ = scrubAttr(a)
+			r.AddAttrs(a)
+			return true
+		})
+	}
 	if s := trace.SpanContextFromContext(ctx); s.HasTraceID() {
 		r = r.Clone()
 		r.AddAttrs(slog.String("trace_id", s.TraceID().String()))
@@ -37,26 +54,53 @@ func (h traced) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // WithAttrs implements slog.Handler.
-func (h traced) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return traced{h.Handler.WithAttrs(attrs)}
+func (h scrubbing) WithAttrs(attrs []slog.Attr) slog.Handler {
+	clean, _ := scrubAttrs(attrs)
+	return scrubbing{h.Handler.WithAttrs(clean)}
 }
 
 // WithGroup implements slog.Handler.
-func (h traced) WithGroup(name string) slog.Handler { return traced{h.Handler.WithGroup(name)} }
+func (h scrubbing) WithGroup(name string) slog.Handler { return scrubbing{h.Handler.WithGroup(name)} }
 
-// scrubAttr is called for every attribute that is no group, its value resolved.
-func scrubAttr(_ []string, a slog.Attr) slog.Attr {
+// scrubAttr returns the attribute to log, and whether it is another than a.
+func scrubAttr(a slog.Attr) (slog.Attr, bool) {
 	switch a.Value.Kind() {
 	case slog.KindString:
 		text := a.Value.String()
-		if clean := scrubValue(a.Key, text); clean != text {
-			return slog.String(a.Key, clean)
+		clean := scrubValue(a.Key, text)
+		if clean == text {
+			return a, false
 		}
+		return slog.String(a.Key, clean), true
+	case slog.KindLogValuer:
+		clean, _ := scrubAttr(slog.Attr{Key: a.Key, Value: a.Value.Resolve()})
+		return clean, true
+	case slog.KindGroup:
+		members, changed := scrubAttrs(a.Value.Group())
+		if !changed {
+			return a, false
+		}
+		return slog.Attr{Key: a.Key, Value: slog.GroupValue(members...)}, true
 	case slog.KindAny:
-		a.Value = scrubAny(a.Key, a.Value)
+		return slog.Attr{Key: a.Key, Value: scrubAny(a.Key, a.Value)}, true
 	default:
+		return a, false
 	}
-	return a
+}
+
+// scrubAttrs returns all itself when nothing in it changes.
+func scrubAttrs(all []slog.Attr) ([]slog.Attr, bool) {
+	for i, a := range all {
+		if _, changed := scrubAttr(a); !changed {
+			continue
+		}
+		clean := slices.Clone(all)
+		for j := i; j < len(clean); j++ {
+			clean[j], _ = scrubAttr(clean[j])
+		}
+		return clean, true
+	}
+	return all, false
 }
 
 // scrubAny keeps a value as it is when it prints nothing of a secret in either format, so that JSON

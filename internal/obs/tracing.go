@@ -2,6 +2,7 @@ package obs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,9 +37,9 @@ type TracerConfig struct {
 }
 
 // NewTracer returns a provider of spans, or nil when the endpoint is empty, and a function that
-// delivers what is left and ends the provider. It does not wait for the collector. Nothing process-wide
-// is set. Names, string attributes, events and statuses of spans go through Scrub; nothing else is
-// changed.
+// delivers what is left, until its context ends, and closes the provider. NewTracer does not wait for
+// the collector. Nothing process-wide is set. Names, attributes, events, links and statuses of spans go
+// through Scrub; nothing else is changed.
 func NewTracer(ctx context.Context, c TracerConfig) (trace.TracerProvider, func(context.Context) error, error) {
 	if c.Endpoint == "" {
 		return nil, func(context.Context) error { return nil }, nil
@@ -52,7 +53,13 @@ func NewTracer(ctx context.Context, c TracerConfig) (trace.TracerProvider, func(
 		return nil, nil, fmt.Errorf("tracing.otlp_endpoint: %w", err)
 	}
 	provider := newProvider(exporter, c)
-	return provider, provider.Shutdown, nil
+	return provider, func(ctx context.Context) error {
+		if err := provider.Shutdown(ctx); err != nil {
+			// The time is up: break off what is still being sent.
+			return errors.Join(err, exporter.Shutdown(ctx))
+		}
+		return nil
+	}, nil
 }
 
 func newProvider(exporter sdktrace.SpanExporter, c TracerConfig) *sdktrace.TracerProvider {
