@@ -15,14 +15,14 @@ import (
 
 func TestCheckTarget(t *testing.T) {
 	good := record("wowza").Target
-	for _, id := range []string{"a", "a-", "a1", "big-event-2031", strings.Repeat("a", 63)} {
+	for _, id := range []string{"a", "a-b", "a1", "big-event-2031", strings.Repeat("a", 63)} {
 		x := good
 		x.ID = id
 		if err := keystore.CheckTarget(x); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
-	for _, id := range []string{"", "-a", "1a", "A", "a_b", "a.b", "a/b", "a b", "a\n", "a\x00", "ä", "aä", strings.Repeat("a", 64), strings.Repeat("b", 100_000)} {
+	for _, id := range []string{"", "-a", "a-", "1a", "A", "a_b", "a.b", "a/b", "a b", "a\n", "a\x00", "ä", "aä", strings.Repeat("a", 64), strings.Repeat("b", 100_000)} {
 		x := good
 		x.ID = id
 		err := keystore.CheckTarget(x)

@@ -16,7 +16,7 @@ const (
 // way of CheckUpdate. It wraps ErrIllegal.
 func CheckTarget(t Target) error {
 	if !validTargetID(t.ID) {
-		return fmt.Errorf("%w: %q is no target id; use 1 to %d of a-z, 0-9 and \"-\", beginning with a letter", ErrIllegal, clip(t.ID), MaxTargetID)
+		return fmt.Errorf("%w: %q is no target id; use 1 to %d of a-z, 0-9 and \"-\", beginning with a letter and not ending with \"-\"", ErrIllegal, clip(t.ID), MaxTargetID)
 	}
 	if !slices.Contains(Providers(), t.Provider) {
 		return fmt.Errorf("%w: unknown provider %q; use one of %v", ErrIllegal, clip(t.Provider), Providers())
@@ -34,7 +34,7 @@ func CheckTarget(t Target) error {
 }
 
 func validTargetID(id string) bool {
-	if id == "" || len(id) > MaxTargetID || id[0] < 'a' || id[0] > 'z' {
+	if id == "" || len(id) > MaxTargetID || id[0] < 'a' || id[0] > 'z' || id[len(id)-1] == '-' {
 		return false
 	}
 	for i := range len(id) {

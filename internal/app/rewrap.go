@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -40,10 +41,23 @@ func Rewrap(ctx context.Context, cfg config.Config, in Inputs, addKey bool, prog
 			return Rewrapped{}, err
 		}
 	}
-	moved, err := keystore.RewrapAll(ctx, store, sealer, "rewrap", progress)
+	moved, err := rewrapAll(ctx, store, sealer, progress)
 	if err != nil {
 		return Rewrapped{}, fmt.Errorf("%d secrets moved, then: %w", moved, err)
 	}
 	id, err := sealer.CurrentID()
 	return Rewrapped{MasterKey: id, Moved: moved}, err
+}
+
+// rewrapAll runs until nothing is left to move: a service may have sealed a secret under the old key
+// just when the new one was added.
+func rewrapAll(ctx context.Context, store keystore.Store, sealer keystore.Sealer, progress func(done, total int)) (moved int, err error) {
+	holder := "rewrap/" + rand.Text()
+	for {
+		n, err := keystore.RewrapAll(ctx, store, sealer, holder, progress)
+		moved += n
+		if err != nil || n == 0 {
+			return moved, err
+		}
+	}
 }

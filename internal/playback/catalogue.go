@@ -78,7 +78,7 @@ func NewCatalogue(store Store, log *slog.Logger) *Catalogue {
 // Get returns a playback, or nil.
 func (c *Catalogue) Get(id string) *Entry {
 	if e, ok := c.entries.Load(id); ok {
-		return e.(*Entry) //nolint:forcetypeassert // only *Entry is ever stored
+		return e.(*Entry) //nolint:errcheck // only *Entry is ever stored
 	}
 	return nil
 }
@@ -94,12 +94,12 @@ func (c *Catalogue) Refresh(ctx context.Context) error {
 	present := make(map[string]struct{}, len(all))
 	for _, p := range all {
 		present[p.ID] = struct{}{}
-		if old := c.Get(p.ID); old == nil || old.Revision != p.Revision || !old.CreatedAt.Equal(p.CreatedAt) {
+		if old := c.Get(p.ID); old == nil || old.Revision != p.Revision {
 			c.entries.Store(p.ID, NewEntry(p))
 		}
 	}
 	c.entries.Range(func(id, _ any) bool {
-		if _, ok := present[id.(string)]; !ok { //nolint:forcetypeassert // only strings are keys
+		if _, ok := present[id.(string)]; !ok { //nolint:errcheck // only strings are keys
 			c.entries.Delete(id)
 		}
 		return true
