@@ -72,7 +72,8 @@ func TestTheExamplesOfTheDocumentRun(t *testing.T) {
 		if !strings.HasPrefix(line, "{") {
 			continue
 		}
-		if examples++; !strings.Contains(string(script), "\n"+line) {
+		examples++
+		if !strings.Contains(string(script), "\n"+line) {
 			t.Errorf("not run: %s", line)
 		}
 	}

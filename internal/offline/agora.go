@@ -11,7 +11,7 @@ import (
 type agoraTimestamp struct{}
 
 func (agoraTimestamp) sign(r *signRequest) (tokens.Credential, error) {
-	secret, fields := r.line.secret("secret"), r.line.object("fields")
+	secret, fields := r.line.secret("secret"), r.line.fields()
 	p := agora.CompatParams{URL: fields.text("url"), Form: agora.Form(fields.text("form"))}
 	ts := fields.seconds("ts")
 	if !r.compat {

@@ -9,7 +9,7 @@ import (
 type edgeAuth struct{}
 
 func (edgeAuth) sign(r *signRequest) (tokens.Credential, error) {
-	secret, fields := r.line.secret("secret_hex"), r.line.object("fields")
+	secret, fields := r.line.secret("secret_hex"), r.line.fields()
 	config, p := edgeAuthConfig(fields), edgeAuthParams(fields, r.now.Unix())
 	if r.compat {
 		if err := r.line.err(); err != nil {

@@ -29,12 +29,12 @@ func base(t testing.TB) map[string]string {
 }
 
 // edit replaces one text in a line and fails where it is not there.
-func edit(t testing.TB, line, old, new string) string {
+func edit(t testing.TB, line, old, replacement string) string {
 	t.Helper()
 	if !strings.Contains(line, old) {
 		t.Fatalf("%s holds no %s", line, old)
 	}
-	return strings.Replace(line, old, new, 1)
+	return strings.Replace(line, old, replacement, 1)
 }
 
 func TestBothDoorsSignTheBase(t *testing.T) {
@@ -209,6 +209,12 @@ func TestMembers(t *testing.T) {
 		{"over the line's cap", w, `"now"`, `"max_lifetime_seconds":1999,"now"`, "LIFETIME_TOO_LONG", ""},
 		{"the line's cap", w, `"now"`, `"max_lifetime_seconds":2000,"now"`, "", ""},
 		{"a cap over all numbers", w, `"now"`, `"max_lifetime_seconds":999999999999999999,"now"`, "", ""},
+		{"over the line's cap", a, `"now"`, `"max_lifetime_seconds":59,"now"`, "LIFETIME_TOO_LONG", ""},
+		{"over the line's cap", q, `"now"`, `"max_lifetime_seconds":59,"now"`, "LIFETIME_TOO_LONG", ""},
+		{"over the line's cap", g, `"now"`, `"max_lifetime_seconds":59,"now"`, "LIFETIME_TOO_LONG", ""},
+		{"over a day", a, `60`, `86401`, "LIFETIME_TOO_LONG", ""},
+		{"over a day", q, `1578422101`, `1578508442`, "LIFETIME_TOO_LONG", ""},
+		{"over a day", g, `1578422101`, `1578508442`, "LIFETIME_TOO_LONG", ""},
 		{"a cap of 0", w, `"now"`, `"max_lifetime_seconds":0,"now"`, bad, bad},
 		{"a cap as text", w, `"now"`, `"max_lifetime_seconds":"2000","now"`, bad, bad},
 

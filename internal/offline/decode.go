@@ -27,7 +27,8 @@ type object struct {
 // readObject reads a JSON object in UTF-8 with nothing behind it.
 func readObject(text []byte) (*object, bool) {
 	o := &object{fault: new(error)}
-	return o, o.read(text)
+	ok := o.read(text)
+	return o, ok
 }
 
 func (o *object) read(text []byte) bool {
@@ -241,8 +242,9 @@ func (o *object) duration(name string, least int64) (time.Duration, bool) {
 	return time.Duration(min(*n, math.MaxInt64/int64(time.Second))) * time.Second, true
 }
 
-// object returns the object inside a member, which is required.
-func (o *object) object(name string) *object {
+// fields returns the object inside the member of this name, which is required.
+func (o *object) fields() *object {
+	const name = "fields"
 	inner := &object{path: o.path + name + ".", fault: o.fault}
 	if value, _ := o.value(name); !inner.read(value) {
 		o.fail(name, "required: an object with what to sign")

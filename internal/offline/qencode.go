@@ -20,7 +20,7 @@ type verifier interface {
 }
 
 func (q *qencodeJWT) sign(r *signRequest) (tokens.Credential, error) {
-	m, fields := qencodeMaterial(r.line), r.line.object("fields")
+	m, fields := qencodeMaterial(r.line), r.line.fields()
 	uri, rawURL, wholeBucket := fields.text("uri"), fields.text("url"), fields.truth("whole_bucket")
 	exp, nbf := fields.seconds("exp"), fields.seconds("nbf")
 	claims := qencodeClaims(fields, r.compat)
@@ -126,11 +126,11 @@ type last[K any] struct {
 	made   bool
 }
 
-func (l *last[K]) get(m tokens.Material, make func() (K, error)) (K, error) {
+func (l *last[K]) get(m tokens.Material, prepare func() (K, error)) (K, error) {
 	if l.made && l.id == m.ID && l.secret.Equal(m.Secret) {
 		return l.key, nil
 	}
-	key, err := make()
+	key, err := prepare()
 	if err == nil {
 		*l = last[K]{id: m.ID, secret: m.Secret, key: key, made: true}
 	}

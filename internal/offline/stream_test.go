@@ -52,8 +52,10 @@ func TestFraming(t *testing.T) {
 		{"far too long at the end", goodLine + "\n" + strings.Repeat("{", 5<<20), goodAnswer + tooLong, offline.Tally{Lines: 2, NotObjects: 1}},
 		{"a blank line that is too long", strings.Repeat(" ", 2<<20) + "\n" + goodLine, tooLong + goodAnswer, offline.Tally{Lines: 2, NotObjects: 1}},
 		{
-			"no objects", "[]\nnull\n1\n\"x\"\ntrue\n{\n}\n{}{}\n{},\n{'a':1}\n" + goodLine + " x\n\xef\xbb\xbf{}\n{\"name\":\"\xff\"}\n\x00\n" + goodLine + "\n",
-			strings.Repeat(notObject, 14) + goodAnswer, offline.Tally{Lines: 15, NotObjects: 14},
+			"no objects",
+			"[]\nnull\n1\n\"x\"\ntrue\n{\n}\n{}{}\n{},\n{'a':1}\n" + goodLine + " x\n\xef\xbb\xbf{}\n{\"name\":\"\xff\"}\n\x00\n" + goodLine + "\n",
+			strings.Repeat(notObject, 14) + goodAnswer,
+			offline.Tally{Lines: 15, NotObjects: 14},
 		},
 		{"an object of very deep arrays", `{"a":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + "}\n", notObject, offline.Tally{Lines: 1, NotObjects: 1}},
 	}
@@ -167,7 +169,7 @@ func (s *sink) Write(p []byte) (int, error) {
 	if ahead := s.from.next - s.answers; ahead > (64<<10)/len(goodLine)+1 && s.fault == "" {
 		s.fault = fmt.Sprintf("%d lines were read ahead", ahead)
 	}
-	if s.answers%10_000 == 0 {
+	if s.answers%25_000 == 0 {
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&m)

@@ -22,7 +22,11 @@ func TestVerifyAcceptsEachVectorAndNoChangedOne(t *testing.T) {
 				if got.OK != (s.odd == "") || got.Reason != s.odd || got.Name != s.name {
 					t.Fatalf("%s: got %+v, want reason %q", s.name, got, s.odd)
 				}
-				for i, got := range verify(t, door, changed(line)...) {
+				lines := changed(line)
+				if scheme == schemes.QencodeJWT && s.name != "key-2048" {
+					lines = every(7, lines) // RSA takes its time
+				}
+				for i, got := range verify(t, door, lines...) {
 					if got.OK || got.Reason == "" || got.Message == "" {
 						t.Fatalf("%s: character %d changed: got %+v", s.name, i, got)
 					}
@@ -40,6 +44,14 @@ func changed(line entry) []entry {
 		other := slices.Clone(token)
 		other[i]++
 		out = append(out, with(line, entry{"token": string(other)}))
+	}
+	return out
+}
+
+func every(n int, lines []entry) []entry {
+	var out []entry
+	for i := 0; i < len(lines); i += n {
+		out = append(out, lines[i])
 	}
 	return out
 }
@@ -84,8 +96,7 @@ func TestVerifyAnswersTheQencodeChecks(t *testing.T) {
 	for _, compat := range []bool{false, true} {
 		door := open(t, schemes.QencodeJWT, compat)
 		for _, e := range load(t, "qencode", "qencode_token_public.json") {
-			for _, c := range e["checks"].([]any) {
-				check := c.(map[string]any)
+			for _, check := range checksOf(e) {
 				want, known := reasons[text(check, "want")]
 				if !known {
 					t.Fatalf("unknown outcome %q", check["want"])

@@ -12,7 +12,7 @@ import (
 type hdnts struct{}
 
 func (hdnts) sign(r *signRequest) (tokens.Credential, error) {
-	secret, fields := r.line.secret("secret"), r.line.object("fields")
+	secret, fields := r.line.secret("secret"), r.line.fields()
 	p := wowza.CompatParams{
 		StreamID: fields.text("stream_id"), VODStreamID: fields.text("vod_stream_id"), IP: fields.text("ip"),
 		StartTime: fields.clockSeconds("start_time", r.now.Unix()), EndTime: fields.seconds("end_time"), Lifetime: fields.seconds("lifetime"),

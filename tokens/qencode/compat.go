@@ -33,6 +33,9 @@ func ParseCompatClaims(object []byte) (Claims, error) {
 	})
 }
 
+// leastBits is the smallest RSA modulus that crypto/rsa signs and verifies with.
+const leastBits = 1024
+
 // CompatKey is a key for the byte-exact door alone: any id that is not empty, and any size of RSA
 // that crypto/rsa signs with.
 type CompatKey struct {
@@ -68,6 +71,9 @@ func NewCompatVerifyKey(id string, text []byte) (*CompatKey, error) {
 func newCompatKey(id string, half *rsa.PublicKey) (*CompatKey, error) {
 	if id == "" || !isText(id) {
 		return nil, tokens.KeyError("the key has no id, or one that is not sound UTF-8")
+	}
+	if bits := half.N.BitLen(); bits < leastBits {
+		return nil, tokens.KeyError("the RSA key has %d bits; crypto/rsa takes %d or more", bits, leastBits)
 	}
 	verifying, err := newPublic(id, half)
 	if err != nil {

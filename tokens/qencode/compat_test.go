@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"testing"
 	"time"
@@ -88,5 +89,28 @@ func TestCompatKeys(t *testing.T) {
 		if key, err := qencode.NewCompatKey(m); !errors.Is(err, tokens.ErrInvalidKey) || key != nil {
 			t.Errorf("%s: %v, %v", name, key, err)
 		}
+	}
+}
+
+// TestCompatKeysOfASizeThatCannotSign uses a throw-away key of 512 bits, which crypto/rsa reads and
+// does not sign with.
+func TestCompatKeysOfASizeThatCannotSign(t *testing.T) {
+	der, err := base64.StdEncoding.DecodeString(
+		"MIIBOwIBAAJBAMx2uNRUsFSxJNGBa08bbAs34kzOzelj6GsTgIL7Cau8PuLoI4SKSYsVZcXzLVR3tUzkwC1Wzpf/P0f3bhhyvdMCAwEAAQJATxsv" +
+			"75bEkj/nSteTuQuXBdAdUjJBIKdy6NqmwgZ2e2asrrRIHf9ejANnhP55I2MOdLD/l/59vknoBYykrCy0wQIhAOiny2/UqIUJCkzvSqURNfn9ivgH" +
+			"HTSDF7AhdsluA7UbAiEA4PrE6r/CJAZIxP7SOnZsKFoO58K8ZB6ZttBa0gzWfakCIQDDUCofRd37YS1+jNyTWrF/nvRNaFuCPBNkz5MTYwJFxQIg" +
+			"K/taO7o5Lem8mCZo2t0Dz++rMkuzoK8Kxd59osq3s+ECIQC4EMkjMdeCSAIOnNjsWvvlMLlGoLqBMYEYeQrF78I2pg==")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key, err := qencode.NewCompatKey(material("k", der)); !errors.Is(err, tokens.ErrInvalidKey) || key != nil {
+		t.Errorf("private: %v, %v", key, err)
+	}
+	tiny, err := x509.ParsePKCS1PrivateKey(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key, err := qencode.NewCompatVerifyKey("k", x509.MarshalPKCS1PublicKey(&tiny.PublicKey)); !errors.Is(err, tokens.ErrInvalidKey) || key != nil {
+		t.Errorf("public: %v, %v", key, err)
 	}
 }
