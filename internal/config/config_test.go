@@ -224,7 +224,10 @@ func TestDefaultsEqualSchema(t *testing.T) {
 	collect = func(s, into map[string]any) {
 		properties, _ := s["properties"].(map[string]any)
 		for key, value := range properties {
-			p := value.(map[string]any) //nolint:forcetypeassert // a wrong type fails the test
+			p, ok := value.(map[string]any)
+			if !ok {
+				t.Fatalf("%s is no schema", key)
+			}
 			if d, ok := p["default"]; ok {
 				into[key] = d
 			} else if p["properties"] != nil {

@@ -189,8 +189,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		c, err := load(text)
 		if err != nil {
-			var faults *config.Error
-			if !errors.As(err, &faults) {
+			if _, ok := errors.AsType[*config.Error](err); !ok {
 				t.Fatalf("not a list of faults: %v", err)
 			}
 			return

@@ -48,7 +48,10 @@ func describe() (*field, error) {
 		return nil, fmt.Errorf("read the comments of the configuration: %w", err)
 	}
 	root := &field{kind: kindSection, typ: reflect.TypeFor[Config]()}
-	return root, root.describeChildren(docs(file))
+	if err := root.describeChildren(docs(file)); err != nil {
+		return nil, err
+	}
+	return root, nil
 }
 
 // docs maps "Type.Field" to the comment of the field.

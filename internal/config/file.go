@@ -235,7 +235,7 @@ func (r *reader) scalar(f *field, path string, n *yaml.Node) any {
 		r.fault(path, n, "has no value; give one, or leave the key out")
 		return nil
 	}
-	fits := false
+	var fits bool
 	switch tag := n.ShortTag(); f.kind {
 	case kindText:
 		fits = tag == "!!str"

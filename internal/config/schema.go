@@ -40,7 +40,7 @@ func (f *field) schema(defaults object) object {
 	s := object{{"description", f.description()}}
 	switch f.kind {
 	case kindSection, kindChoice:
-		inner, _ := defaults.at(f.key).(object) //nolint:errcheck // nil where there are no defaults
+		inner, _ := defaults.at(f.key).(object)
 		return append(s, f.objectSchema(inner)...)
 	case kindList:
 		return append(s, member{"type", []string{"array", "null"}}, member{"items", f.objectSchema(nil)})

@@ -114,9 +114,9 @@ func bounds[T cmp.Ordered](k *checker, f *field, path string, v T) {
 	if err != nil {
 		return
 	}
-	lowest, _ := low.(T)   //nolint:errcheck // parse returns the type of the field
-	highest, _ := high.(T) //nolint:errcheck // as above
-	if !(v >= lowest && v <= highest) {
+	lowest, _ := low.(T) // parse returns the type of the field
+	highest, _ := high.(T)
+	if inside := v >= lowest && v <= highest; !inside {
 		k.fault(path, "%v is not between %v and %v", plain(v), plain(low), plain(high))
 	}
 }
