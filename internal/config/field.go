@@ -192,10 +192,14 @@ func (f *field) flagName() string {
 	return strings.NewReplacer(".", "-", "_", "-").Replace(f.path)
 }
 
-// usage is the first sentence of the comment, as flags show it.
+// usage is the first sentence of the comment, and the values allowed, as flags show it.
 func (f *field) usage() string {
 	first, _, _ := strings.Cut(f.doc, ". ")
-	return strings.TrimSuffix(strings.ToLower(first[:1])+first[1:], ".")
+	first = strings.TrimSuffix(strings.ToLower(first[:1])+first[1:], ".")
+	if allowed := f.enum(); allowed != nil {
+		first += ": " + strings.Join(allowed, ", ")
+	}
+	return first
 }
 
 // enum returns the values allowed, or nil for any.
