@@ -104,22 +104,16 @@ func (a *App) signerConfig(cpus int) signer.Config {
 	s.Timing = a.timing()
 	s.Propagation, s.MaxCall = a.cfg.Propagation, a.cfg.MaxCall
 	s.MaxWait, s.SharedTokens = a.cfg.Signing.MaxWait, a.cfg.Signing.SharedTokens
-	if a.cfg.Signing.Workers > 0 {
-		s.Workers = a.cfg.Signing.Workers
-	}
-	if a.cfg.Signing.Queue > 0 {
-		s.Queue = a.cfg.Signing.Queue
-	}
+	bounds := a.cfg.Signing.Resolve(cpus)
+	s.Workers, s.Queue = bounds.Workers, bounds.Queue
 	return s
 }
 
-func (a *App) timing() keystore.Timing {
-	return keystore.Timing{SnapshotMaxAge: a.cfg.SnapshotMaxAge, ClockSkew: a.cfg.ClockSkew, RollbackWindow: a.cfg.RollbackWindow}
-}
+func (a *App) timing() keystore.Timing { return a.cfg.Timing() }
 
 func (a *App) listen(ctx context.Context, in Inputs) error {
 	tracer, stop, err := obs.NewTracer(ctx, obs.TracerConfig{
-		Endpoint: a.cfg.Tracing.OTLPEndpoint, Insecure: a.cfg.Tracing.Insecure, SampleRatio: a.cfg.Tracing.SampleRatio,
+		Endpoint: a.cfg.Tracing.OTLPEndpoint, Insecure: a.cfg.Tracing.Insecure, SampleRatio: a.cfg.Tracing.SampleRatio, Log: a.log,
 	})
 	if err != nil {
 		return err

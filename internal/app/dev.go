@@ -76,6 +76,7 @@ func (d *Dev) open(ctx context.Context, o DevOptions, in Inputs) error {
 			return fmt.Errorf("--data: %w", err)
 		}
 		o.Config.Store.Path = filepath.Join(o.Data, "tokensvc.db")
+		o.Config.MasterKey.File = filepath.Join(o.Data, "master.key")
 	}
 	var err error
 	if d.listener, err = Listen(ctx, o.Edge, "--edge"); err != nil {

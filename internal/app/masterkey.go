@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"strings"
 
 	"github.com/tokensvc/tokensvc/internal/config"
@@ -13,27 +12,18 @@ import (
 	"github.com/tokensvc/tokensvc/keystore/envelope"
 )
 
-// MasterKeyFile returns the path of the master key file in effect: the one named, or master.key beside
-// the store.
-func MasterKeyFile(cfg config.Config) string {
-	if cfg.MasterKey.File != "" {
-		return cfg.MasterKey.File
-	}
-	return filepath.Join(filepath.Dir(cfg.Store.Path), "master.key")
-}
-
 // openSealer takes the master keys from the environment, stdin or the file, and makes the file when the
 // store holds no sealed secret yet.
 func openSealer(ctx context.Context, cfg config.Config, store envelope.Lister, stdin io.Reader, log *slog.Logger) (*envelope.Envelope, error) {
-	switch {
-	case cfg.MasterKey.Environment.Len() > 0:
+	switch source := cfg.MasterKey.Source(); {
+	case source == config.FromEnvironment:
 		text := string(cfg.MasterKey.Environment.Reveal())
 		keys, err := envelope.ReadMasterKeys(strings.NewReader(text))
 		if err != nil {
 			return nil, fmt.Errorf("TOKENSVC_MASTER_KEY: %w", err)
 		}
 		return envelope.New(keys)
-	case cfg.MasterKey.Stdin:
+	case source == config.FromStdin:
 		keys, err := envelope.ReadMasterKeys(stdin)
 		if err != nil {
 			return nil, fmt.Errorf("master key on stdin: %w", err)
@@ -46,13 +36,12 @@ func openSealer(ctx context.Context, cfg config.Config, store envelope.Lister, s
 	if err != nil {
 		return nil, err
 	}
-	path := MasterKeyFile(cfg)
-	file, created, err := envelope.OpenKeyFile(path, wanted)
+	file, created, err := envelope.OpenKeyFile(cfg.MasterKey.File, wanted)
 	if err != nil {
 		return nil, err
 	}
 	if created {
-		log.Warn("made a new master key; keep a copy in a safe place, nothing opens without it", "file", path)
+		log.Warn("made a new master key; keep a copy in a safe place, nothing opens without it", "file", cfg.MasterKey.File)
 	}
 	return envelope.New(file)
 }

@@ -34,10 +34,10 @@ func Rewrap(ctx context.Context, cfg config.Config, in Inputs, addKey bool, prog
 		return Rewrapped{}, err
 	}
 	if addKey {
-		if cfg.MasterKey.Environment.Len() > 0 || cfg.MasterKey.Stdin {
+		if cfg.MasterKey.Source() != config.FromFile {
 			return Rewrapped{}, errors.New("the master keys come from the environment or stdin: put the new key in front of the old one there, restart the service, and rewrap with --no-new-key")
 		}
-		if _, err := envelope.AddKey(MasterKeyFile(cfg)); err != nil {
+		if _, err := envelope.AddKey(cfg.MasterKey.File); err != nil {
 			return Rewrapped{}, err
 		}
 	}
