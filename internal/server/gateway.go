@@ -30,6 +30,7 @@ func newGateway(ctx context.Context, conn grpc.ClientConnInterface, further []Se
 		}),
 		runtime.WithRoutingErrorHandler(routingError),
 		runtime.WithDisablePathLengthFallback(),
+		runtime.WithMiddlewares(agree),
 	)
 	if err := tokensvcv1.RegisterPlaybackServiceHandlerClient(ctx, mux, tokensvcv1.NewPlaybackServiceClient(conn)); err != nil {
 		return nil, err

@@ -9,7 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"path"
 	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -31,7 +34,7 @@ func guard(next http.Handler, maxBody int64) http.Handler {
 		var tooLarge *http.MaxBytesError
 		switch {
 		case errors.As(err, &tooLarge):
-			writeError(w, r, statusOf(codes.InvalidArgument, tokens.RequestTooLarge, fmt.Sprintf("the body is over the limit of %d bytes; send less, or raise limits.max_body", maxBody)))
+			writeError(w, r, statusOf(codes.ResourceExhausted, tokens.RequestTooLarge, fmt.Sprintf("the body is over the limit of %d bytes; send less, or raise limits.max_body", maxBody)))
 			return
 		case err != nil:
 			writeError(w, r, statusOf(codes.InvalidArgument, tokens.InvalidArgument, "the body could not be read to its end"))
@@ -49,6 +52,12 @@ func inspect(r *http.Request) *status.Status {
 	if origin := r.Header.Get("Origin"); origin != "" && !strings.EqualFold(origin, "http://"+r.Host) {
 		return statusOf(codes.PermissionDenied, tokens.ForbiddenOrigin, "pages of another origin may not call this service; call it from your server")
 	}
+	if query, err := url.QueryUnescape(r.URL.RawQuery); err != nil || !utf8.ValidString(query) || !utf8.ValidString(r.URL.Path) {
+		return statusOf(codes.InvalidArgument, tokens.InvalidArgument, "the path and the query must be percent-encoded UTF-8")
+	}
+	if !isClean(r.URL.Path) {
+		return statusOf(codes.NotFound, tokens.NotFound, "there is nothing at a path with empty or dotted parts; /openapi.json lists the API")
+	}
 	switch r.Method {
 	case http.MethodPost, http.MethodPatch, http.MethodPut:
 		media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -57,6 +66,11 @@ func inspect(r *http.Request) *status.Status {
 		}
 	}
 	return nil
+}
+
+// isClean reports whether a path names what it leads to, so that nobody is sent elsewhere.
+func isClean(p string) bool {
+	return p == "/" || path.Clean(p) == strings.TrimSuffix(p, "/")
 }
 
 // isLoopbackHost reads a Host header.

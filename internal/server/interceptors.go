@@ -117,12 +117,9 @@ func recoverPanics(log *slog.Logger) grpc.UnaryServerInterceptor {
 	}
 }
 
-// limitTime gives a call without a deadline one.
+// limitTime bounds a call; an earlier deadline of the caller stays.
 func limitTime(timeout time.Duration) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		if _, ok := ctx.Deadline(); ok {
-			return handler(ctx, req)
-		}
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		return handler(ctx, req)
@@ -143,8 +140,9 @@ func validate(validator protovalidate.Validator) grpc.UnaryServerInterceptor {
 }
 
 // strict returns a copy of desc whose methods answer a message that does not decode with
-// INVALID_ARGUMENT. Left alone, grpc-go calls it an internal error.
-func strict(desc *grpc.ServiceDesc) *grpc.ServiceDesc {
+// INVALID_ARGUMENT, and one of more than maxBytes with REQUEST_TOO_LARGE. Left alone, grpc-go calls the
+// first an internal error and gives no reason for the second.
+func strict(desc *grpc.ServiceDesc, maxBytes int) *grpc.ServiceDesc {
 	out := *desc
 	out.Methods = make([]grpc.MethodDesc, len(desc.Methods))
 	for i, m := range desc.Methods {
@@ -155,6 +153,9 @@ func strict(desc *grpc.ServiceDesc) *grpc.ServiceDesc {
 				return inner(srv, ctx, func(v any) error {
 					if err := dec(v); err != nil {
 						return withReason(status.New(codes.InvalidArgument, "the message is not valid protobuf; text must be valid UTF-8")).Err()
+					}
+					if m, ok := v.(proto.Message); ok && proto.Size(m) > maxBytes {
+						return refuse(tokens.RequestTooLarge, "the message is over the limit of %d bytes; send less, or raise limits.max_body", maxBytes)
 					}
 					return nil
 				}, interceptor)

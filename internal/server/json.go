@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 )
 
 // strictJSON reads and writes messages with the field names of the .proto files. It refuses unknown
@@ -41,6 +43,16 @@ func (j *strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 
 // Unmarshal implements runtime.Marshaler.
 func (j *strictJSON) Unmarshal(body []byte, v any) error {
+	if m, ok := v.(proto.Message); ok {
+		if err := j.UnmarshalOptions.Unmarshal(body, m); err != nil {
+			return describeJSON(err)
+		}
+		return nil
+	}
+	// The message that a method's body names is read by the gateway, which stops at its end.
+	if !json.Valid(body) {
+		return errors.New("the body: not a valid JSON message for this call")
+	}
 	if err := j.JSONPb.Unmarshal(body, v); err != nil {
 		return describeJSON(err)
 	}

@@ -71,7 +71,13 @@ type Server struct {
 	health   *health.Server
 	signer   *signer.Signer
 	draining atomic.Bool
+	// endStreams ends the streams of the health service, which have no end of their own.
+	endStreams context.CancelFunc
 }
+
+// oversize is how far past MaxBody a gRPC message is still read, so that the refusal can carry its
+// reason: grpc-go refuses without one.
+const oversize = 4
 
 // New assembles a server. It does not listen yet.
 func New(o Options) (*Server, error) {
@@ -82,10 +88,13 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("compile the validation rules: %w", err)
 	}
 	intercept := interceptors(o.Log, validator, o.RequestTimeout, o.Now)
-	s := &Server{signer: o.Signer, health: health.NewServer()}
+	streams, endStreams := context.WithCancel(context.Background())
+	s := &Server{signer: o.Signer, health: health.NewServer(), endStreams: endStreams}
 	options := []grpc.ServerOption{
 		grpc.UnaryInterceptor(intercept),
-		grpc.MaxRecvMsgSize(o.MaxBody),
+		grpc.StreamInterceptor(endWith(streams)),
+		grpc.UnknownServiceHandler(unknownMethod),
+		grpc.MaxRecvMsgSize(oversize * o.MaxBody),
 		grpc.MaxConcurrentStreams(1024),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Minute, Timeout: 20 * time.Second}),
@@ -126,11 +135,11 @@ func register(o Options, validator protovalidate.Validator, registrars ...grpc.S
 		holder: hostname + "/" + rand.Text(), now: o.Now, audit: audit,
 	}
 	for _, r := range registrars {
-		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc), playbacks)
-		r.RegisterService(strict(&tokensvcv1.TokenService_ServiceDesc), tokenSvc)
-		r.RegisterService(strict(&tokensvcv1.KeyService_ServiceDesc), keys)
+		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc, o.MaxBody), playbacks)
+		r.RegisterService(strict(&tokensvcv1.TokenService_ServiceDesc, o.MaxBody), tokenSvc)
+		r.RegisterService(strict(&tokensvcv1.KeyService_ServiceDesc, o.MaxBody), keys)
 		for _, s := range o.Services {
-			r.RegisterService(strict(s.Desc), s.Impl)
+			r.RegisterService(strict(s.Desc, o.MaxBody), s.Impl)
 		}
 	}
 }
@@ -171,7 +180,12 @@ func answer(w http.ResponseWriter, code int, text string) {
 }
 
 // ServeGRPC serves until Shutdown.
-func (s *Server) ServeGRPC(l net.Listener) error { return s.grpc.Serve(l) }
+func (s *Server) ServeGRPC(l net.Listener) error {
+	if err := s.grpc.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil // Shutdown came first
+}
 
 // ServeHTTP serves until Shutdown.
 func (s *Server) ServeHTTP(l net.Listener) error {
@@ -186,6 +200,7 @@ func (s *Server) ServeHTTP(l net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	s.health.Shutdown()
+	s.endStreams()
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -198,6 +213,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.grpc.Stop()
 		<-stopped
 		err = errors.Join(err, ctx.Err())
+	}
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
 	}
 	return err
 }

@@ -117,7 +117,7 @@ func describeViolations(invalid *protovalidate.ValidationError) problem {
 func codeOf(reason tokens.Reason) codes.Code {
 	switch reason {
 	case tokens.InvalidArgument, tokens.InvalidKey, tokens.AmbiguousKey, tokens.NoExpiry, tokens.LifetimeTooLong,
-		tokens.Malformed, tokens.UnsupportedMediaType, tokens.RequestTooLarge:
+		tokens.Malformed, tokens.UnsupportedMediaType:
 		return codes.InvalidArgument
 	case tokens.NotFound:
 		return codes.NotFound
@@ -127,7 +127,7 @@ func codeOf(reason tokens.Reason) codes.Code {
 		return codes.FailedPrecondition
 	case tokens.Busy:
 		return codes.Aborted
-	case tokens.Overloaded:
+	case tokens.Overloaded, tokens.RequestTooLarge:
 		return codes.ResourceExhausted
 	case tokens.KeyCutover, tokens.SnapshotStale, tokens.Unavailable:
 		return codes.Unavailable
