@@ -183,15 +183,21 @@ func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// readInput reads a file, or stdin for "-", up to limit bytes.
+// readInput reads a file with a secret, or stdin for "-", up to limit bytes. It warns of a file that
+// others can read.
 func (c *common) readInput(name string, limit int64) ([]byte, error) {
 	r := c.sys.in
-	if name != "-" {
+	if name == "-" {
+		endOnSignal()
+	} else {
 		f, err := os.Open(name) //nolint:gosec // the caller's own file, named on the command line
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close() //nolint:errcheck // only read from
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+			_, _ = fmt.Fprintf(c.sys.err, "warning: others can read %s; run chmod 600 %s\n", name, name) // a warning only
+		}
 		r = f
 	}
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
