@@ -25,7 +25,12 @@ func newGateway(ctx context.Context, conn grpc.ClientConnInterface, further []Se
 		runtime.WithIncomingHeaderMatcher(incomingHeader),
 		runtime.WithOutgoingHeaderMatcher(outgoingHeader),
 		runtime.WithOutgoingTrailerMatcher(func(string) (string, bool) { return "", false }),
-		runtime.WithErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+		runtime.WithErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+			if md, ok := runtime.ServerMetadataFromContext(ctx); ok {
+				for _, id := range md.HeaderMD.Get(requestIDHeader) {
+					w.Header().Set("X-Request-Id", id)
+				}
+			}
 			writeError(w, r, describeParameters(status.Convert(err)))
 		}),
 		runtime.WithRoutingErrorHandler(routingError),

@@ -13,8 +13,8 @@ import (
 
 // inProcess calls the service's own handlers as a grpc.ClientConnInterface, through the same
 // interceptors as a call from outside, and without a connection. The gateway speaks through it.
-// Deadlines and cancellation pass with the context; outgoing metadata arrives as incoming; headers,
-// trailers and status details come back.
+// Deadlines and cancellation pass with the context; outgoing metadata arrives as incoming where it is
+// allowed; headers, trailers and status details come back.
 type inProcess struct {
 	methods     map[string]localMethod
 	interceptor grpc.UnaryServerInterceptor
@@ -32,6 +32,10 @@ func (c *inProcess) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	}
 }
 
+// allowedMetadata lists what passes of the metadata that the gateway makes of HTTP headers. By itself it
+// also hands Authorization and forwarding headers on.
+func allowedMetadata() []string { return []string{requestIDHeader} }
+
 // Invoke implements grpc.ClientConnInterface.
 func (c *inProcess) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	m, ok := c.methods[method]
@@ -42,11 +46,24 @@ func (c *inProcess) Invoke(ctx context.Context, method string, args, reply any, 
 		return status.FromContextError(err).Err()
 	}
 	stream := &localStream{method: method}
-	md, _ := metadata.FromOutgoingContext(ctx)
+	incoming := metadata.MD{}
+	if md, ok := metadata.FromOutgoingContext(ctx); ok {
+		for _, name := range allowedMetadata() {
+			if v := md.Get(name); len(v) > 0 {
+				incoming[name] = v
+			}
+		}
+	}
 	ctx = metadata.NewOutgoingContext(ctx, nil)
-	ctx = metadata.NewIncomingContext(ctx, md)
+	ctx = metadata.NewIncomingContext(ctx, incoming)
 	ctx = grpc.NewContextWithServerTransportStream(ctx, stream)
-	answer, err := m.handler(m.server, ctx, func(request any) error { return hand(request, args) }, c.interceptor)
+	receive := func(request any) error {
+		if r, ok := request.(*received); ok {
+			request = r.message
+		}
+		return hand(request, args)
+	}
+	answer, err := m.handler(m.server, ctx, receive, c.interceptor)
 	stream.deliver(opts)
 	if err != nil {
 		return status.Convert(err).Err()

@@ -138,29 +138,3 @@ func validate(validator protovalidate.Validator) grpc.UnaryServerInterceptor {
 		return handler(ctx, req)
 	}
 }
-
-// strict returns a copy of desc whose methods answer a message that does not decode with
-// INVALID_ARGUMENT, and one of more than maxBytes with REQUEST_TOO_LARGE. Left alone, grpc-go calls the
-// first an internal error and gives no reason for the second.
-func strict(desc *grpc.ServiceDesc, maxBytes int) *grpc.ServiceDesc {
-	out := *desc
-	out.Methods = make([]grpc.MethodDesc, len(desc.Methods))
-	for i, m := range desc.Methods {
-		inner := m.Handler
-		out.Methods[i] = grpc.MethodDesc{
-			MethodName: m.MethodName,
-			Handler: func(srv any, ctx context.Context, dec func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-				return inner(srv, ctx, func(v any) error {
-					if err := dec(v); err != nil {
-						return withReason(status.New(codes.InvalidArgument, "the message is not valid protobuf; text must be valid UTF-8")).Err()
-					}
-					if m, ok := v.(proto.Message); ok && proto.Size(m) > maxBytes {
-						return refuse(tokens.RequestTooLarge, "the message is over the limit of %d bytes; send less, or raise limits.max_body", maxBytes)
-					}
-					return nil
-				}, interceptor)
-			},
-		}
-	}
-	return &out
-}

@@ -94,6 +94,7 @@ func New(o Options) (*Server, error) {
 		grpc.UnaryInterceptor(intercept),
 		grpc.StreamInterceptor(endWith(streams)),
 		grpc.UnknownServiceHandler(unknownMethod),
+		grpc.ForceServerCodecV2(newCodec(o.MaxBody)),
 		grpc.MaxRecvMsgSize(oversize * o.MaxBody),
 		grpc.MaxConcurrentStreams(1024),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
@@ -135,11 +136,11 @@ func register(o Options, validator protovalidate.Validator, registrars ...grpc.S
 		holder: hostname + "/" + rand.Text(), now: o.Now, audit: audit,
 	}
 	for _, r := range registrars {
-		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc, o.MaxBody), playbacks)
-		r.RegisterService(strict(&tokensvcv1.TokenService_ServiceDesc, o.MaxBody), tokenSvc)
-		r.RegisterService(strict(&tokensvcv1.KeyService_ServiceDesc, o.MaxBody), keys)
+		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc), playbacks)
+		r.RegisterService(strict(&tokensvcv1.TokenService_ServiceDesc), tokenSvc)
+		r.RegisterService(strict(&tokensvcv1.KeyService_ServiceDesc), keys)
 		for _, s := range o.Services {
-			r.RegisterService(strict(s.Desc, o.MaxBody), s.Impl)
+			r.RegisterService(strict(s.Desc), s.Impl)
 		}
 	}
 }
