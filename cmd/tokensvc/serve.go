@@ -60,7 +60,7 @@ func (c *common) loadConfig(cmd *cobra.Command) (config.Config, error) {
 // inputs are what the service takes from this process.
 func (c *common) inputs(cfg config.Config) app.Inputs {
 	return app.Inputs{
-		Stdin: c.sys.in, CPUs: app.DoubleProcs(), Now: time.Now,
+		Stdin: c.sys.in, CPUs: app.TuneRuntime(c.sys.environ), Now: time.Now,
 		Log: obs.NewLogger(c.sys.err, cfg.Log.SlogLevel(), cfg.Log.Format),
 	}
 }

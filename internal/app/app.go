@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,15 +21,6 @@ import (
 	"github.com/tokensvc/tokensvc/keystore"
 	"github.com/tokensvc/tokensvc/keystore/envelope"
 )
-
-// DoubleProcs sets GOMAXPROCS to twice the CPUs available and returns that number of CPUs. RSA
-// signatures run on as many workers as there are CPUs and do not yield; with twice as many Ps the
-// network poller and HMAC work always find a free one.
-func DoubleProcs() (cpus int) {
-	cpus = runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(2 * cpus)
-	return cpus
-}
 
 // Inputs are what an App takes from its process.
 type Inputs struct {

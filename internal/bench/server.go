@@ -48,7 +48,7 @@ func serve(ctx context.Context, in io.Reader, out io.Writer, profile string) (er
 	cfg.Listen = config.Listen{GRPC: "127.0.0.1:0", HTTP: "127.0.0.1:0"}
 	cfg.Store.Path = sqlite.Memory
 	service, err := app.New(ctx, cfg, app.Inputs{
-		Stdin: eof{}, CPUs: app.DoubleProcs(), Now: time.Now,
+		Stdin: eof{}, CPUs: app.TuneRuntime(os.Environ()), Now: time.Now,
 		Log:      obs.NewLogger(null, cfg.Log.SlogLevel(), cfg.Log.Format),
 		Services: []server.Service{newEcho()},
 	})
