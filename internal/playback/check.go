@@ -18,11 +18,8 @@ func Check(p Playback, target keystore.Target, now time.Time) error {
 	if p.bindings() != 1 {
 		return tokens.ParamError(tokens.InvalidArgument, "binding", "exactly one of hdnts, edge_auth, qencode and agora is required")
 	}
-	if err := CheckURL(p.URL); err != nil {
+	if err := CheckURL(p.URL, schemes.QueryName(target.Scheme, target.Options)); err != nil {
 		return err
-	}
-	if name := schemes.QueryName(target.Scheme, target.Options); carries(p.URL, name) {
-		return tokens.ParamError(tokens.InvalidArgument, "url", "has a parameter %s already, where the token goes; leave it out", name)
 	}
 	if p.BindIP && !schemes.CookieCarries(target.Scheme) {
 		return tokens.ParamError(tokens.InvalidArgument, "ip_binding", "%s tokens cannot carry an address", target.Scheme)
@@ -63,9 +60,9 @@ func carries(rawURL, name string) bool {
 	return false
 }
 
-// CheckURL wants an absolute URL that a token can be put into as it is. Errors wrap
-// tokens.ErrInvalidParams.
-func CheckURL(raw string) error {
+// CheckURL wants an absolute URL into which a token can be put as it is, under the name of a parameter
+// that the URL does not have yet; "" where the format has none. Errors wrap tokens.ErrInvalidParams.
+func CheckURL(raw, parameter string) error {
 	fault := func(why string) error { return tokens.ParamError(tokens.InvalidArgument, "url", "%s", why) }
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -83,6 +80,9 @@ func CheckURL(raw string) error {
 		return fault("must not hold a user or password")
 	case u.Fragment != "" || u.ForceQuery:
 		return fault("must not have a fragment or an empty query")
+	}
+	if carries(raw, parameter) {
+		return fault("has a parameter " + parameter + " already, where the token goes; leave it out")
 	}
 	for i := range len(raw) {
 		if raw[i] <= ' ' || raw[i] >= 0x7f {

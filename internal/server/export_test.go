@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net/http"
+
 	"google.golang.org/grpc/codes"
 
 	"github.com/tokensvc/tokensvc/tokens"
@@ -11,3 +13,6 @@ func CodeOf(r tokens.Reason) codes.Code { return codeOf(r) }
 
 // HTTPStatusOf does the same for HTTP.
 func HTTPStatusOf(r tokens.Reason) int { return httpStatus(statusOf(codeOf(r), r, "")) }
+
+// Handler is what ServeHTTP serves, to ask it when its listener is closed.
+func (s *Server) Handler() http.Handler { return s.http.Handler }

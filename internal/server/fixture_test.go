@@ -152,19 +152,22 @@ func start(t *testing.T, s settings) *service {
 	return e
 }
 
-// serve listens on loopback and connects the clients.
+// listen serves on a free port of loopback until the server shuts down.
+func listen(t *testing.T, serve func(net.Listener) error, served *sync.WaitGroup) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served.Go(func() { check(t, serve(l)) })
+	return l.Addr().String()
+}
+
+// serve listens for both doors and connects the clients.
 func (e *service) serve(t *testing.T) {
 	t.Helper()
 	var served sync.WaitGroup
-	listen := func(serve func(net.Listener) error) string {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		served.Go(func() { check(t, serve(l)) })
-		return l.Addr().String()
-	}
-	grpcAddr, httpAddr := listen(e.server.ServeGRPC), listen(e.server.ServeHTTP)
+	grpcAddr, httpAddr := listen(t, e.server.ServeGRPC, &served), listen(t, e.server.ServeHTTP, &served)
 	var err error
 	e.conn, err = grpc.NewClient("passthrough:///"+grpcAddr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

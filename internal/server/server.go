@@ -107,6 +107,9 @@ func New(o Options) (*Server, error) {
 	s.grpc = grpc.NewServer(options...)
 	local := &inProcess{methods: make(map[string]localMethod), interceptor: intercept}
 	register(o, validator, s.grpc, local)
+	for name := range s.grpc.GetServiceInfo() {
+		s.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
+	}
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	gateway, err := newGateway(context.Background(), local, o.Services)

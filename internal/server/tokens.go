@@ -36,7 +36,11 @@ func (s *tokenService) MintToken(ctx context.Context, r *tokensvcv1.MintTokenReq
 		return nil, tokens.ParamError(tokens.InvalidArgument, "qencode.viewer_claim", "a minted token has no viewer; put the claim into claims")
 	}
 	if p.URL != "" {
-		if err := playback.CheckURL(p.URL); err != nil {
+		scheme, options, err := s.signer.SchemeOf(p.TargetID)
+		if err != nil {
+			return nil, err
+		}
+		if err := playback.CheckURL(p.URL, schemes.QueryName(scheme, options)); err != nil {
 			return nil, err
 		}
 	}

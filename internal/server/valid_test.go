@@ -57,8 +57,7 @@ func TestPlainlyValidIsWhatTheRulesSay(t *testing.T) {
 		holds(t, &tokensvcv1.BatchSignPlaybackRequest{Requests: all})
 	}))
 	t.Run("an item that is missing", func(t *testing.T) {
-		m := &tokensvcv1.BatchSignPlaybackRequest{Requests: []*tokensvcv1.SignPlaybackRequest{nil}}
-		if plainlyValid(m) {
+		if signPlainlyValid(nil) {
 			t.Error("plainly valid without an id")
 		}
 	})

@@ -863,7 +863,7 @@ type UpdateTargetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The target; id names it.
 	Target *Target `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
-	// The fields to change; all that the caller may set when absent.
+	// The fields to change. When absent, those that target holds; what cannot change must then be as it is.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -891,7 +891,8 @@ type UpdatePlaybackRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The playback; id names it.
 	Playback *Playback `protobuf:"bytes,1,opt,name=playback,proto3" json:"playback,omitempty"`
-	// The fields to change: url, description, ttl, expiry_granularity, ip_binding and the binding.
+	// The fields to change: url, description, ttl, expiry_granularity, ip_binding and the binding. When
+	// absent, those that playback holds; what cannot change must then be as it is.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1107,9 +1108,10 @@ const file_tokensvc_v1_playback_service_proto_rawDesc = "" +
 	"\x14SignPlaybackResponse\x127\n" +
 	"\n" +
 	"credential\x18\x01 \x01(\v2\x17.tokensvc.v1.CredentialR\n" +
-	"credential\"e\n" +
-	"\x18BatchSignPlaybackRequest\x12I\n" +
-	"\brequests\x18\x01 \x03(\v2 .tokensvc.v1.SignPlaybackRequestB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\brequests\"Q\n" +
+	"credential\"j\n" +
+	"\x18BatchSignPlaybackRequest\x12N\n" +
+	"\brequests\x18\x01 \x03(\v2 .tokensvc.v1.SignPlaybackRequestB\x10\xbaH\r\x92\x01\n" +
+	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\brequests\"Q\n" +
 	"\x19BatchSignPlaybackResponse\x124\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x18.tokensvc.v1.SignOutcomeR\boutcomes\"\x7f\n" +
 	"\vSignOutcome\x129\n" +

@@ -49,8 +49,8 @@ type PlaybackServiceClient interface {
 	GetPlayback(ctx context.Context, in *GetPlaybackRequest, opts ...grpc.CallOption) (*GetPlaybackResponse, error)
 	// ListPlaybacks returns playbacks in ascending order of id, a page at a time.
 	ListPlaybacks(ctx context.Context, in *ListPlaybacksRequest, opts ...grpc.CallOption) (*ListPlaybacksResponse, error)
-	// UpdatePlayback changes the fields that update_mask names; without a mask, all that the caller may
-	// set. Reasons: NOT_FOUND, READ_ONLY (it stands in the config file), INVALID_ARGUMENT.
+	// UpdatePlayback changes the fields that update_mask names; without a mask, those that the playback of
+	// the request holds. Reasons: NOT_FOUND, READ_ONLY (it stands in the config file), INVALID_ARGUMENT.
 	UpdatePlayback(ctx context.Context, in *UpdatePlaybackRequest, opts ...grpc.CallOption) (*UpdatePlaybackResponse, error)
 	// DeletePlayback removes a playback. Tokens that were signed for it live until they expire.
 	DeletePlayback(ctx context.Context, in *DeletePlaybackRequest, opts ...grpc.CallOption) (*DeletePlaybackResponse, error)
@@ -155,8 +155,8 @@ type PlaybackServiceServer interface {
 	GetPlayback(context.Context, *GetPlaybackRequest) (*GetPlaybackResponse, error)
 	// ListPlaybacks returns playbacks in ascending order of id, a page at a time.
 	ListPlaybacks(context.Context, *ListPlaybacksRequest) (*ListPlaybacksResponse, error)
-	// UpdatePlayback changes the fields that update_mask names; without a mask, all that the caller may
-	// set. Reasons: NOT_FOUND, READ_ONLY (it stands in the config file), INVALID_ARGUMENT.
+	// UpdatePlayback changes the fields that update_mask names; without a mask, those that the playback of
+	// the request holds. Reasons: NOT_FOUND, READ_ONLY (it stands in the config file), INVALID_ARGUMENT.
 	UpdatePlayback(context.Context, *UpdatePlaybackRequest) (*UpdatePlaybackResponse, error)
 	// DeletePlayback removes a playback. Tokens that were signed for it live until they expire.
 	DeletePlayback(context.Context, *DeletePlaybackRequest) (*DeletePlaybackResponse, error)
