@@ -2,6 +2,8 @@ package signer
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +30,7 @@ type job struct {
 	run      func()
 	finished chan struct{}
 	ran      bool
+	err      error // a panic of run
 }
 
 // initialCost is the guess for a job before the first has been measured: one RSA-4096 signature of
@@ -69,7 +72,7 @@ func (p *Pool) Do(ctx context.Context, fn func()) error {
 		if !j.ran {
 			return ctx.Err()
 		}
-		return nil
+		return j.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -115,13 +118,25 @@ func (p *Pool) work() {
 	for j := range p.jobs {
 		if j.ctx.Err() == nil {
 			began := time.Now() //nolint:forbidigo // measures work, decides nothing about tokens
-			j.run()
+			j.err = contain(j.run)
 			j.ran = true
 			p.measured(time.Since(began)) //nolint:forbidigo // as above
 		}
 		p.waiting.Add(-1)
 		close(j.finished)
 	}
+}
+
+// contain runs fn and turns a panic into an error with its stack, so that one request cannot end the
+// process from a worker. What was panicked with may hold anything and is left out.
+func contain(fn func()) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic (%T) while signing\n%s", r, debug.Stack())
+		}
+	}()
+	fn()
+	return nil
 }
 
 // measured folds a job's cost into the average; a lost update between workers does no harm.

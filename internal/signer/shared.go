@@ -81,7 +81,11 @@ func (s *SharedTokens) join(ctx context.Context, k SharedKey, sign func() (token
 		return f, nil
 	}
 	land := func() {
-		c, err := sign()
+		var c tokens.Credential
+		var err error
+		if broke := contain(func() { c, err = sign() }); broke != nil {
+			err = broke
+		}
 		f.token, f.err = c.Token, err
 		if err == nil {
 			s.cache.Set(k, c.Token)
