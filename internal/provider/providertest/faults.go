@@ -102,9 +102,12 @@ func (s *suite) classes(t *testing.T) {
 			if gone := c.fault.Status == http.StatusNotFound || c.fault.Status == http.StatusGone; err != nil && gone != errors.Is(err, provider.ErrGone) {
 				t.Errorf("%v: errors.Is(ErrGone) = %v, want %v", err, !gone, gone)
 			}
-			sent := f.stand.Plan.Count(s.call.Name)
-			if s.call.Repeat == rest.Once && sent != 1 {
-				t.Errorf("sent %d times; this call must never be repeated", sent)
+			sent, most := f.stand.Plan.Count(s.call.Name), 1
+			if s.Relogin && c.fault.Status == http.StatusUnauthorized {
+				most = 2
+			}
+			if s.call.Repeat == rest.Once && (sent < 1 || sent > most) {
+				t.Errorf("sent %d times; this call must be sent %d times at most", sent, most)
 			}
 		})
 	}

@@ -41,6 +41,9 @@ type Config struct {
 	Calls []Call
 	// Classes are the classes of statuses for which the provider means something else than HTTP does.
 	Classes map[int]error
+	// Relogin is set where a 401 makes the adapter fetch new credentials and send the call once more: what
+	// was refused for its credentials was not applied.
+	Relogin bool
 }
 
 // Stand is a stand-in of a provider.

@@ -81,7 +81,7 @@ func isPassing(failure *provider.Error) bool {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	default:
-		return false
+		return failure.Status <= 299 && errors.Is(failure, provider.ErrThrottled)
 	}
 }
 
@@ -190,6 +190,9 @@ func (c *Client) read(r Request, answer *http.Response, sent time.Time) (Respons
 		return resp, resp.Unreadable("the answer is longer than this client reads")
 	case err != nil:
 		return resp, c.fail(r, provider.ErrAmbiguous, "the answer broke off")
+	}
+	if c.cfg.Judge != nil {
+		return resp, c.cfg.Judge(resp)
 	}
 	return resp, nil
 }

@@ -64,6 +64,9 @@ type Config struct {
 	RequestID func(http.Header, []byte) string
 	// Refine may sharpen the error made of an answer that is not 2xx: its class, code and detail. May be nil.
 	Refine func(Response, *provider.Error)
+	// Judge says whether an answer that is 2xx is a failure nonetheless, or nil. One that is
+	// provider.ErrThrottled is tried again as if it were a 429. May be nil.
+	Judge func(Response) *provider.Error
 	// OnSkew is told by how much the provider's clock is ahead of ours, from the Date header of each answer. It is
 	// exact to about a second. May be nil.
 	OnSkew func(ahead time.Duration)
