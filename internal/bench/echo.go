@@ -43,7 +43,7 @@ func newEcho() server.Service {
 }
 
 // callEcho does what protoc-gen-go-grpc generates for a unary method.
-func callEcho(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+func callEcho(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) { //nolint:revive // the signature is grpc.MethodHandler's
 	in := new(emptypb.Empty)
 	if err := decode(in); err != nil {
 		return nil, err

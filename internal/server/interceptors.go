@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -38,8 +39,8 @@ func interceptors(log *slog.Logger, validator protovalidate.Validator, timeout t
 func chain(all ...grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		next := handler
-		for i := len(all) - 1; i >= 0; i-- {
-			inner, interceptor := next, all[i]
+		for _, interceptor := range slices.Backward(all) {
+			inner := next
 			next = func(ctx context.Context, req any) (any, error) { return interceptor(ctx, req, info, inner) }
 		}
 		return next(ctx, req)
@@ -91,7 +92,7 @@ func levelOf(code codes.Code) slog.Level {
 }
 
 // mapErrors turns every error into what may leave the process, and logs the cause of what it hides.
-func mapErrors(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+func mapErrors(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	answer, err := handler(ctx, req)
 	if err == nil {
 		return answer, nil
