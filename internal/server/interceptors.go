@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -37,13 +36,13 @@ func interceptors(log *slog.Logger, validator protovalidate.Validator, timeout t
 
 // chain composes interceptors, the first outermost.
 func chain(all ...grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	outer := all[0]
+	if len(all) == 1 {
+		return outer
+	}
+	rest := chain(all[1:]...)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		next := handler
-		for _, interceptor := range slices.Backward(all) {
-			inner := next
-			next = func(ctx context.Context, req any) (any, error) { return interceptor(ctx, req, info, inner) }
-		}
-		return next(ctx, req)
+		return outer(ctx, req, info, func(ctx context.Context, req any) (any, error) { return rest(ctx, req, info, handler) })
 	}
 }
 
