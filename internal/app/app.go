@@ -70,6 +70,7 @@ func (a *App) open(ctx context.Context, in Inputs) error {
 		return err
 	}
 	a.keyring = signer.NewKeyring(a.store, a.sealer, a.now, a.log)
+	a.keyring.LimitLifetime(a.cfg.MaxLifetime)
 	a.catalogue = playback.NewCatalogue(a.store, a.log)
 	if err := a.Refresh(ctx); err != nil {
 		return err

@@ -66,6 +66,8 @@ type Keyring struct {
 	now    func() time.Time
 	log    *slog.Logger
 
+	maxLifetime time.Duration // 0: no cap but the targets' own
+
 	snapshot atomic.Pointer[Snapshot]
 	mu       sync.Mutex // one refresh at a time
 }
@@ -74,6 +76,9 @@ type Keyring struct {
 func NewKeyring(store keystore.Store, sealer keystore.Sealer, now func() time.Time, log *slog.Logger) *Keyring {
 	return &Keyring{store: store, sealer: sealer, now: now, log: log}
 }
+
+// LimitLifetime caps the lifetime of every token, whatever its target allows. Call it before Refresh.
+func (k *Keyring) LimitLifetime(longest time.Duration) { k.maxLifetime = longest }
 
 // Snapshot returns the current snapshot, or nil before the first Refresh.
 func (k *Keyring) Snapshot() *Snapshot { return k.snapshot.Load() }
@@ -127,6 +132,9 @@ func (k *Keyring) open(r keystore.Record, before *Target) (*Target, error) {
 		return nil, err
 	}
 	t := &Target{Target: r.Target, Scheme: scheme, revision: r.Revision, whole: true}
+	if k.maxLifetime > 0 {
+		t.MaxTokenLifetime = min(t.MaxTokenLifetime, k.maxLifetime)
+	}
 	for i := range r.Keys {
 		stored := &r.Keys[i]
 		if len(stored.Sealed) == 0 {
