@@ -35,12 +35,11 @@ func interceptors(log *slog.Logger, validator protovalidate.Validator, timeout t
 }
 
 // chain composes interceptors, the first outermost.
-func chain(all ...grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
-	outer := all[0]
-	if len(all) == 1 {
+func chain(outer grpc.UnaryServerInterceptor, inner ...grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	if len(inner) == 0 {
 		return outer
 	}
-	rest := chain(all[1:]...)
+	rest := chain(inner[0], inner[1:]...)
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		return outer(ctx, req, info, func(ctx context.Context, req any) (any, error) { return rest(ctx, req, info, handler) })
 	}
