@@ -81,6 +81,26 @@ func TestConfigFileIsApplied(t *testing.T) {
 	second.must(t, "DELETE", "/v1/targets/vod", "")
 }
 
+// A playback of the file may move to another target, and one that did not change keeps its times.
+func TestPlaybacksOfTheConfigFileMoveAndRest(t *testing.T) {
+	cfg := managed(configIn(t.TempDir()))
+	updated := func(r *running, id string) any {
+		return field(t, r.must(t, "GET", "/v1/playbacks/"+id, ""), "playback", "update_time")
+	}
+	r := serve(t, cfg)
+	before := updated(r, "film")
+	r.stop()
+	cfg.Targets = append(cfg.Targets, config.Target{ID: "spare", Provider: "wowza", MaxTokenLifetime: time.Hour})
+	cfg.Playbacks[0].Target = "spare"
+	r = serve(t, cfg)
+	if got := field(t, r.must(t, "GET", "/v1/playbacks/event", ""), "playback", "target_id"); got != "spare" {
+		t.Errorf("target %v", got)
+	}
+	if after := updated(r, "film"); after != before {
+		t.Errorf("an unchanged playback was updated at %v, made at %v", after, before)
+	}
+}
+
 func TestConfigFileThatCannotBeAppliedNamesTheFault(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*config.Config)

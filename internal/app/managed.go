@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/playback"
@@ -100,7 +101,14 @@ func (a *App) applyPlayback(ctx context.Context, p playback.Playback) error {
 	if err := playback.Check(p, record.Target, now); err != nil {
 		return err
 	}
-	_, err = a.store.GetPlayback(ctx, p.ID)
+	stored, err := a.store.GetPlayback(ctx, p.ID)
+	if err == nil && stored.TargetID != p.TargetID {
+		// A stored playback keeps its target; one of another target takes its place.
+		if err := a.store.DeletePlayback(ctx, p.ID); err != nil {
+			return err
+		}
+		err = keystore.ErrNotFound
+	}
 	if errors.Is(err, keystore.ErrNotFound) {
 		p.CreatedAt, p.UpdatedAt = now, now
 		_, err = a.store.CreatePlayback(ctx, p)
@@ -108,6 +116,10 @@ func (a *App) applyPlayback(ctx context.Context, p playback.Playback) error {
 	}
 	if err != nil {
 		return err
+	}
+	p.CreatedAt, p.UpdatedAt, p.Revision = stored.CreatedAt, stored.UpdatedAt, stored.Revision
+	if reflect.DeepEqual(p, stored) {
+		return nil
 	}
 	_, err = a.store.UpdatePlayback(ctx, p.ID, func(stored *playback.Playback) error {
 		p.CreatedAt, p.UpdatedAt, p.Revision = stored.CreatedAt, now, stored.Revision
