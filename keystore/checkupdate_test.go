@@ -44,14 +44,13 @@ func TestCheckUpdate(t *testing.T) {
 		change func(*keystore.Record)
 		legal  bool
 	}{
-		"description":           {func(r *keystore.Record) { r.Target.Description = "x" }, true},
-		"lifetime":              {func(r *keystore.Record) { r.Target.MaxTokenLifetime = time.Hour }, true},
-		"rewrapped":             {func(r *keystore.Record) { r.Keys[3].Sealed = []byte("other bytes") }, true},
-		"cut":                   {func(r *keystore.Record) { r.Keys[3].Horizon = start() }, true},
-		"new key":               {func(r *keystore.Record) { r.Add(keystore.Key{}, start()) }, true},
-		"new key after a gap":   {func(r *keystore.Record) { r.Add(keystore.Key{}, start()).Version = 50 }, true},
-		"swap of the active":    {func(r *keystore.Record) { r.Keys[2].State, r.Keys[3].State = keystore.Active, keystore.Retiring }, true},
-		"bytes for the pending": {func(r *keystore.Record) { r.Keys[4].Sealed = nil }, true},
+		"description":         {func(r *keystore.Record) { r.Target.Description = "x" }, true},
+		"lifetime":            {func(r *keystore.Record) { r.Target.MaxTokenLifetime = time.Hour }, true},
+		"rewrapped":           {func(r *keystore.Record) { r.Keys[3].Sealed = []byte("other bytes") }, true},
+		"cut":                 {func(r *keystore.Record) { r.Keys[3].Horizon = start() }, true},
+		"new key":             {func(r *keystore.Record) { r.Add(keystore.Key{}, start()) }, true},
+		"new key after a gap": {func(r *keystore.Record) { r.Add(keystore.Key{}, start()).Version = 50 }, true},
+		"swap of the active":  {func(r *keystore.Record) { r.Keys[2].State, r.Keys[3].State = keystore.Active, keystore.Retiring }, true},
 
 		"malformed id":           {func(r *keystore.Record) { r.Target.ID = "Event" }, false},
 		"other id":               {func(r *keystore.Record) { r.Target.ID = "other" }, false},

@@ -2,7 +2,6 @@ package keystore
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -37,8 +36,10 @@ func (r *Record) Add(k Key, now time.Time) *Key {
 }
 
 // Activate makes a version the one that signs and moves its predecessor out, in one change: to
-// retiring where the provider accepts both, else straight to retired. Activating a retiring key is a
-// rollback. It wraps ErrIllegal where the move is not allowed or the key has no bytes.
+// retiring where the provider accepts both or they stand in the two slots of a pair, else straight to
+// retired. A retiring key whose slot the version has taken is retired too. Activating a retiring key is
+// a rollback. The next scheduled rotation is counted from now. It wraps ErrIllegal where the move is not
+// allowed or the key has no bytes.
 func (r *Record) Activate(version int, now time.Time, t Timing) error {
 	k, err := r.Key(version)
 	if err != nil {
@@ -58,18 +59,29 @@ func (r *Record) Activate(version int, now time.Time, t Timing) error {
 	}
 	k.State = Active
 	k.ActivatedAt = now
-	k.RetireAfter, k.Horizon = time.Time{}, time.Time{}
+	k.RetireAfter, k.Horizon, k.HorizonEnds = time.Time{}, time.Time{}, time.Time{}
+	if !Overlaps(r.Target.Provider) {
+		for i := range r.Keys {
+			if other := &r.Keys[i]; other.State == Retiring && other.Slot == k.Slot {
+				other.retired(now, t)
+			}
+		}
+	}
+	r.NextRotation = time.Time{}
+	if r.Target.Policy.Every > 0 {
+		r.NextRotation = now.Add(r.Target.Policy.Every)
+	}
 	return nil
 }
 
 // leave moves the active key out of use.
 func (r *Record) leave(k *Key, now time.Time, t Timing) {
-	if Overlaps(r.Target.Provider) {
-		k.State = Retiring
-		k.RetireAfter = now.Add(t.SnapshotMaxAge + r.Target.MaxTokenLifetime + t.ClockSkew)
+	if r.Target.Mode() == Cut {
+		k.retired(now, t)
 		return
 	}
-	k.retired(now, t)
+	k.State = Retiring
+	k.RetireAfter = now.Add(t.SnapshotMaxAge + r.Target.LongestLife(now) + t.ClockSkew)
 }
 
 func (k *Key) retired(now time.Time, t Timing) {
@@ -79,8 +91,8 @@ func (k *Key) retired(now time.Time, t Timing) {
 }
 
 // ScheduleCut sets the horizon of the active key: no token of it outlives at, and none is signed from
-// then on. A zero at takes the cut back. It wraps ErrIllegal for a key that is not active, or an at
-// that is not after now.
+// then on. A zero at takes the cut back. It wraps ErrIllegal for a key that is not active, for an at
+// that is not after now, and while an open operation decides on the key's horizon.
 func (r *Record) ScheduleCut(version int, at, now time.Time) error {
 	k, err := r.Key(version)
 	if err != nil {
@@ -92,7 +104,10 @@ func (r *Record) ScheduleCut(version int, at, now time.Time) error {
 	if !at.IsZero() && !at.After(now) {
 		return fmt.Errorf("%w: the horizon must lie in the future", ErrIllegal)
 	}
-	k.Horizon = at
+	if op := r.Operation; op != nil && op.Mode == Cut && op.From == version {
+		return fmt.Errorf("%w: operation %s decides on the horizon of key %d", ErrIllegal, op.ID, version)
+	}
+	k.Horizon, k.HorizonEnds = at, time.Time{}
 	return nil
 }
 
@@ -138,74 +153,5 @@ func (r *Record) Destroy(version int, force bool, now time.Time) error {
 	k.State = Destroyed
 	k.DestroyedAt = now
 	k.Sealed = nil
-	return nil
-}
-
-// CheckUpdate holds the rules that every Store applies before it commits a change of a record. It
-// wraps ErrIllegal.
-func CheckUpdate(before, after Record) error {
-	if err := CheckTarget(after.Target); err != nil {
-		return err
-	}
-	if after.Target.ID != before.Target.ID {
-		return fmt.Errorf("%w: a target keeps its id", ErrIllegal)
-	}
-	if after.Target.Provider != before.Target.Provider || after.Target.Scheme != before.Target.Scheme {
-		return fmt.Errorf("%w: a target keeps its provider and scheme", ErrIllegal)
-	}
-	if len(after.Keys) < len(before.Keys) {
-		return fmt.Errorf("%w: key versions are never removed, only destroyed", ErrIllegal)
-	}
-	active, last := 0, 0
-	for i, k := range after.Keys {
-		if i < len(before.Keys) {
-			if err := checkSuccessor(before.Keys[i], k); err != nil {
-				return err
-			}
-		} else if k.State != Pending && k.State != Active {
-			return fmt.Errorf("%w: a new key begins as pending", ErrIllegal)
-		}
-		if k.Version <= last {
-			return fmt.Errorf("%w: key versions only grow", ErrIllegal)
-		}
-		last = k.Version
-		if err := checkKey(k); err != nil {
-			return err
-		}
-		if k.State == Active {
-			active++
-		}
-	}
-	if active > 1 {
-		return fmt.Errorf("%w: at most one key of a target is active", ErrIllegal)
-	}
-	return nil
-}
-
-func checkSuccessor(before, after Key) error {
-	if after.Version != before.Version {
-		return fmt.Errorf("%w: key versions are never renumbered", ErrIllegal)
-	}
-	if after.State != before.State {
-		if err := CheckMove(before.State, after.State); err != nil {
-			return err
-		}
-	}
-	if before.Fingerprint != "" && after.Fingerprint != before.Fingerprint {
-		return fmt.Errorf("%w: a key version keeps its secret", ErrIllegal)
-	}
-	return nil
-}
-
-func checkKey(k Key) error {
-	if !slices.Contains([]State{Pending, Active, Retiring, Retired, Destroyed}, k.State) {
-		return fmt.Errorf("%w: key %d has no valid state", ErrIllegal, k.Version)
-	}
-	if k.State == Destroyed && len(k.Sealed) > 0 {
-		return fmt.Errorf("%w: a destroyed key holds no bytes", ErrIllegal)
-	}
-	if k.State != Pending && k.State != Destroyed && len(k.Sealed) == 0 {
-		return fmt.Errorf("%w: key %d is %s and must hold its bytes", ErrIllegal, k.Version, k.State)
-	}
 	return nil
 }

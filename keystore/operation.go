@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -57,14 +58,29 @@ const (
 	Voiding Step = "voiding"
 )
 
+// Outcomes of a closed operation.
+const (
+	// OutcomeDone: the new key is in use, and nothing is left to do at the provider.
+	OutcomeDone = "done"
+	// OutcomeSuperseded: a more urgent operation took its place.
+	OutcomeSuperseded = "superseded"
+	// OutcomeAbandoned: it was given up; the old key goes on.
+	OutcomeAbandoned = "abandoned"
+)
+
+// OperationRetention is how long closed operations stay in the history.
+const OperationRetention = 90 * 24 * time.Hour
+
 // Operation is one change of a target's key at its provider, journaled step by step: intent before
 // effect, result before use, use before retire, delete before forget. A target has at most one open
 // operation.
 type Operation struct {
 	// ID is a UUIDv7; keys at the provider carry it as their name where they can have one.
-	ID   string
-	Kind Kind
-	Mode Mode
+	ID string
+	// Target is the id of the target; Begin sets it.
+	Target string
+	Kind   Kind
+	Mode   Mode
 	// Immediate operations wait for nothing: tokens break on purpose.
 	Immediate bool
 	// From and To are key versions; From is 0 when there was no active key.
@@ -77,7 +93,8 @@ type Operation struct {
 	UseAfter time.Time
 	// Seen are the provider's keys when the intent was written (Overlap).
 	Seen []string
-	// Void is the sealed value that ends the old slot (Pair).
+	// Void is the sealed value that ends the old slot (Pair), under VoidBinding. Closed operations have
+	// none.
 	Void []byte
 	// Tries counts failures of the present step; NotBefore is when to try again.
 	Tries     int
@@ -86,11 +103,29 @@ type Operation struct {
 	LastError string
 	// Alarm says what a person has to look at; empty when nothing.
 	Alarm string
-	// Outcome is empty while the operation is open, then "done", "superseded" or "abandoned".
+	// Outcome is empty while the operation is open, then OutcomeDone, OutcomeSuperseded or
+	// OutcomeAbandoned.
 	Outcome string
 
 	StartedAt, UpdatedAt, ClosedAt time.Time
 }
+
+// VoidBinding is what Void is sealed under: the key whose slot it ends.
+func (o *Operation) VoidBinding() Binding { return Binding{Target: o.Target, Version: o.From} }
+
+func (o Operation) clone() Operation {
+	o.Seen, o.Void = slices.Clone(o.Seen), slices.Clone(o.Void)
+	return o
+}
+
+// inDoubt reports whether the provider may hold something else than the store can tell, or already
+// holds the new secret in the only slot.
+func (o *Operation) inDoubt() bool {
+	return o.Step == Minting || o.Mode == Cut && (o.Step == Applying || o.Step == Applied)
+}
+
+// activated reports whether the step comes after the activation of the new key.
+func (s Step) activated() bool { return s == Draining || s == Voiding }
 
 // Orphan is a key at the provider that this store may have caused and whose secret it does not hold.
 type Orphan struct {
@@ -103,15 +138,70 @@ type Orphan struct {
 // CheckStep returns an error wrapping ErrIllegal unless an operation of the mode may go from one step to
 // the other.
 func CheckStep(mode Mode, from, to Step) error {
-	next := map[Mode]map[Step][]Step{
-		Overlap: {Intent: {Minting}, Minting: {Minted, Intent}, Minted: {Draining}},
-		Cut:     {Scheduled: {Scheduled, Applying}, Applying: {Applied}},
-		Pair:    {Applying: {Applied}, Applied: {Draining}, Draining: {Voiding}},
+	if !slices.Contains(stepsAfter(mode, from), to) {
+		return fmt.Errorf("%w: a %s operation cannot go from %s to %s", ErrIllegal, mode, from, to)
 	}
-	for _, legal := range next[mode][from] {
-		if legal == to {
-			return nil
+	return nil
+}
+
+func stepsAfter(mode Mode, from Step) []Step {
+	switch mode {
+	case Overlap:
+		return map[Step][]Step{Intent: {Minting}, Minting: {Minted, Intent}, Minted: {Draining}}[from]
+	case Cut:
+		return map[Step][]Step{Scheduled: {Scheduled, Applying}, Applying: {Applied}}[from]
+	case Pair:
+		return map[Step][]Step{Applying: {Applied}, Applied: {Draining}, Draining: {Voiding}}[from]
+	default:
+		return nil
+	}
+}
+
+// firstSteps are those at which an operation may begin. An operation in doubt hands its step on to the
+// one that supersedes it; a rollback to a key that the provider still accepts has only to drain; an
+// adopted secret stands in its slot already.
+func firstSteps(op *Operation) []Step {
+	switch op.Mode {
+	case Overlap:
+		if op.Kind == Rollback {
+			return []Step{Draining}
 		}
+		return []Step{Intent}
+	case Cut:
+		if op.Kind == Adopt {
+			return []Step{Applied}
+		}
+		if op.Immediate {
+			return []Step{Scheduled, Applying}
+		}
+		return []Step{Scheduled}
+	case Pair:
+		switch op.Kind {
+		case Adopt:
+			return []Step{Applied}
+		case Rollback:
+			return []Step{Applying, Draining}
+		case Rotate:
+		}
+		return []Step{Applying}
+	default:
+		return nil
 	}
-	return fmt.Errorf("%w: a %s operation cannot go from %s to %s", ErrIllegal, mode, from, to)
+}
+
+// lastSteps are those at which an operation may be closed as done.
+func lastSteps(op *Operation) []Step {
+	switch op.Mode {
+	case Overlap:
+		return []Step{Draining}
+	case Cut:
+		return []Step{Applied}
+	case Pair:
+		if op.From == 0 {
+			return []Step{Draining, Voiding}
+		}
+		return []Step{Voiding}
+	default:
+		return nil
+	}
 }

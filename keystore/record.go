@@ -20,8 +20,17 @@ type Target struct {
 	Description string
 	// Options are the settings of the scheme that hold for the whole target.
 	Options SchemeOptions
+	// Resources are the provider's ids of what the key protects: one, or two for a pair whose slots are
+	// used in turn. Empty where keys are imported only.
+	Resources []string
+	// Policy says when and how the target's key is rotated.
+	Policy Policy
 	// MaxTokenLifetime is T, the longest life of any token of this target, rounding included.
 	MaxTokenLifetime time.Duration
+	// LongLivedUntil is when tokens have died that may live longer than MaxTokenLifetime: they were
+	// signed before it was lowered, or by the former owner of an adopted secret. Zero where there never
+	// were any. It only moves forward; see Succeed.
+	LongLivedUntil time.Time
 	// Managed targets stand in the config file; the API shows them read-only.
 	Managed   bool
 	CreatedAt time.Time
@@ -41,6 +50,13 @@ type SchemeOptions struct {
 	AgoraForm string `json:"agora_form,omitempty"`
 }
 
+// Values of Key.Origin.
+const (
+	OriginImport   = "import"
+	OriginDev      = "dev"
+	OriginRotation = "rotation"
+)
+
 // Key is one version of a target's signing key.
 type Key struct {
 	// Version counts from 1 within a target and is never reused.
@@ -52,11 +68,21 @@ type Key struct {
 	Fingerprint string
 	// Sealed is the encrypted secret. Only pending keys may lack it; destroyed keys have none.
 	Sealed []byte
-	// Origin says where the key came from: "import" or "dev".
+	// Origin says where the key came from: OriginImport, OriginDev or OriginRotation.
 	Origin string
+	// Slot is the index into the target's Resources of the place that holds the key: 0, or 1 in a pair.
+	Slot int
+	// VoidFingerprint is that of the value that ended this key's slot in a pair, so that it is told from
+	// a stranger's; empty where there is none.
+	VoidFingerprint string
+	// UseAfter is when the provider's edges know the key. Zero means at once.
+	UseAfter time.Time
 	// Horizon is the last moment at which a token of this key can still be accepted; no token outlives
-	// it. Zero means that no cut is scheduled.
+	// it, and none is signed from then on. Zero means that no cut is scheduled.
 	Horizon time.Time
+	// HorizonEnds is when the horizon counts no more, since nobody has carried out its cut: the key
+	// signs again. Zero means that the horizon holds.
+	HorizonEnds time.Time
 	// RetireAfter is when the last token of a retiring key has died.
 	RetireAfter time.Time
 	// DestroyAfter is when the rollback window of a retired key ends.
@@ -72,17 +98,50 @@ type Key struct {
 type Record struct {
 	Target Target
 	Keys   []Key
+	// Operation is the one that is open; nil when none is.
+	Operation *Operation
+	// Closed are operations that this change closes. The store moves them to its history; a record that
+	// is read has none.
+	Closed []Operation
+	// Orphans are in quarantine until a person, or the rule of a sole owner, decides on them.
+	Orphans []Orphan
+	// NextRotation is when the next scheduled rotation is due; zero when none is scheduled.
+	NextRotation time.Time
 	// Revision grows with every committed change of the record.
 	Revision int64
 }
 
 // Clone returns a deep copy.
 func (r Record) Clone() Record {
+	r.Target.Resources = slices.Clone(r.Target.Resources)
 	r.Keys = slices.Clone(r.Keys)
 	for i := range r.Keys {
 		r.Keys[i].Sealed = slices.Clone(r.Keys[i].Sealed)
 	}
+	if r.Operation != nil {
+		op := r.Operation.clone()
+		r.Operation = &op
+	}
+	r.Closed = slices.Clone(r.Closed)
+	for i := range r.Closed {
+		r.Closed[i] = r.Closed[i].clone()
+	}
+	r.Orphans = slices.Clone(r.Orphans)
 	return r
+}
+
+// Secrets calls yield for every sealed secret of the record, with its binding and a pointer to its
+// bytes.
+func (r *Record) Secrets(yield func(Binding, *[]byte) bool) {
+	for i := range r.Keys {
+		k := &r.Keys[i]
+		if len(k.Sealed) > 0 && !yield(Binding{Target: r.Target.ID, Version: k.Version}, &k.Sealed) {
+			return
+		}
+	}
+	if op := r.Operation; op != nil && len(op.Void) > 0 {
+		yield(op.VoidBinding(), &op.Void)
+	}
 }
 
 // Key returns a pointer into the record, or an error wrapping ErrNotFound.

@@ -65,17 +65,13 @@ func rewrapTarget(ctx context.Context, s Store, sealer Sealer, holder string, r 
 // rewrapRecord rewraps in place and returns how many secrets it moved.
 func rewrapRecord(sealer Sealer, r *Record) (int, error) {
 	moved := 0
-	for i := range r.Keys {
-		k := &r.Keys[i]
-		if len(k.Sealed) == 0 {
-			continue
-		}
-		sealed, changed, err := sealer.Rewrap(Binding{Target: r.Target.ID, Version: k.Version}, k.Sealed)
+	for binding, bytes := range r.Secrets {
+		sealed, changed, err := sealer.Rewrap(binding, *bytes)
 		if err != nil {
 			return 0, err
 		}
 		if changed {
-			k.Sealed = sealed
+			*bytes = sealed
 			moved++
 		}
 	}

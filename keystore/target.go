@@ -2,7 +2,9 @@ package keystore
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
+	"time"
 	"unicode/utf8"
 )
 
@@ -30,7 +32,44 @@ func CheckTarget(t Target) error {
 	if t.MaxTokenLifetime < 0 {
 		return fmt.Errorf("%w: the longest token lifetime of target %s is negative", ErrIllegal, t.ID)
 	}
-	return nil
+	if err := checkResources(t); err != nil {
+		return err
+	}
+	return checkPolicy(t)
+}
+
+// Equal reports whether two targets say the same, apart from what a store stamps: times, and
+// LongLivedUntil.
+func (t Target) Equal(other Target) bool {
+	same := slices.Equal(t.Resources, other.Resources)
+	t.Resources, other.Resources = nil, nil
+	t.CreatedAt, t.UpdatedAt, t.LongLivedUntil = time.Time{}, time.Time{}, time.Time{}
+	other.CreatedAt, other.UpdatedAt, other.LongLivedUntil = time.Time{}, time.Time{}, time.Time{}
+	return same && reflect.DeepEqual(t, other)
+}
+
+// LongestLife returns the longest that a token signed now, or earlier, has still to live: that of new
+// tokens, or of older ones that were allowed to live longer.
+func (t Target) LongestLife(now time.Time) time.Duration {
+	return max(t.MaxTokenLifetime, t.LongLivedUntil.Sub(now))
+}
+
+// Succeed returns after as it follows before at now, with what a store stamps: the times, and
+// LongLivedUntil, since a lower MaxTokenLifetime counts only when the tokens of the higher one have died.
+func Succeed(before, after Target, now time.Time) Target {
+	after.CreatedAt, after.UpdatedAt = before.CreatedAt, now
+	after.LongLivedUntil = later(before.LongLivedUntil, after.LongLivedUntil)
+	if after.MaxTokenLifetime < before.MaxTokenLifetime {
+		after.LongLivedUntil = later(after.LongLivedUntil, now.Add(before.MaxTokenLifetime))
+	}
+	return after
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func validTargetID(id string) bool {

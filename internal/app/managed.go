@@ -43,25 +43,21 @@ func (a *App) applyManaged(ctx context.Context) error {
 
 // applyTarget creates or changes a target; an unchanged one is left alone.
 func (a *App) applyTarget(ctx context.Context, t keystore.Target) error {
-	now := a.now()
 	record, err := a.store.Get(ctx, t.ID)
 	if errors.Is(err, keystore.ErrNotFound) {
-		t.CreatedAt, t.UpdatedAt = now, now
 		_, err = a.store.Create(ctx, t)
 		return err
 	}
 	if err != nil {
 		return err
 	}
-	t.CreatedAt, t.UpdatedAt = record.Target.CreatedAt, record.Target.UpdatedAt
-	if t == record.Target {
+	if t.Equal(record.Target) {
 		return nil
 	}
 	fence, err := a.store.Lease(ctx, t.ID, "config", managedLease)
 	if err != nil {
 		return err
 	}
-	t.UpdatedAt = now
 	_, err = a.store.Update(ctx, t.ID, fence, func(r *keystore.Record) error {
 		r.Target = t
 		return nil

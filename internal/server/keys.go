@@ -125,7 +125,7 @@ func (s *keyService) UpdateTarget(ctx context.Context, r *tokensvcv1.UpdateTarge
 		if err != nil {
 			return 0, err
 		}
-		next.CreatedAt, next.UpdatedAt = record.Target.CreatedAt, s.now()
+		next.Resources, next.Policy = record.Target.Resources, record.Target.Policy
 		record.Target = next
 		return 0, nil
 	})

@@ -125,12 +125,8 @@ func sealedSecrets(ctx context.Context, store Lister) iter.Seq2[sealedSecret, er
 				return
 			}
 			for _, r := range records {
-				for _, k := range r.Keys {
-					if len(k.Sealed) == 0 {
-						continue
-					}
-					s := sealedSecret{binding: keystore.Binding{Target: r.Target.ID, Version: k.Version}, bytes: k.Sealed}
-					if !yield(s, nil) {
+				for binding, bytes := range r.Secrets {
+					if !yield(sealedSecret{binding: binding, bytes: *bytes}, nil) {
 						return
 					}
 				}
