@@ -55,6 +55,16 @@ func matrix() []layer {
 		{folder: "internal/signer", imports: []string{"tokens/...", "keystore/...", "internal/playback", "internal/schemes"}},
 		{folder: "internal/config", imports: []string{"tokens", "keystore", "internal/playback", "internal/schemes", "internal/keyimport"}},
 		{folder: "internal/sandbox", imports: []string{"tokens/...", "internal/schemes"}},
+		{folder: "internal/provider", imports: []string{"tokens"}, external: nothing},
+		{folder: "internal/provider/rest", imports: []string{"tokens", "internal/provider", "internal/obs"}},
+		{folder: "internal/provider/providertest", imports: []string{"tokens", "internal/provider/...", "internal/sandbox/fault"}},
+		{folder: "internal/provider/wowza", imports: []string{"tokens/...", "internal/provider", "internal/provider/rest"}},
+		{folder: "internal/provider/qencode", imports: []string{"tokens/...", "internal/provider", "internal/provider/rest"}},
+		{folder: "internal/provider/agora", imports: []string{"tokens/...", "internal/provider", "internal/provider/rest"}},
+		{folder: "internal/provider/streamapi", imports: []string{"tokens", "internal/provider", "internal/provider/rest"}},
+		{folder: "internal/rotate", imports: []string{
+			"tokens/...", "keystore/...", "internal/provider", "internal/schemes",
+		}},
 		{folder: "internal/server", imports: []string{
 			"gen/...", "tokens/...", "keystore/...", "internal/keyimport", "internal/obs", "internal/playback/...",
 			"internal/schemes", "internal/signer",
@@ -76,7 +86,7 @@ func matrix() []layer {
 // testOnly returns what the tests of any layer above tokens may import besides: the suites and the
 // parts that real stores and servers are put together from.
 func testOnly() []string {
-	return []string{"tokens/...", "keystore/...", "internal/storage/...", "internal/playback/..."}
+	return []string{"tokens/...", "keystore/...", "internal/storage/...", "internal/playback/...", "internal/provider/...", "internal/sandbox/..."}
 }
 
 // source is one parsed Go file.
