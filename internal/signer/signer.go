@@ -2,7 +2,8 @@ package signer
 
 import (
 	"context"
-	"math/rand/v2"
+	"crypto/rand"
+	"encoding/binary"
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/playback"
@@ -194,5 +195,7 @@ func (s *Signer) refresh(target *Target, k *Key, now, exp time.Time, clamped boo
 
 // jitter returns a number in [0, 1).
 func jitter() float64 {
-	return rand.Float64() //nolint:gosec // it spreads refreshes, which anyone may guess
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, and fills b
+	return float64(binary.LittleEndian.Uint64(b[:])>>11) / (1 << 53)
 }
