@@ -98,4 +98,3 @@ func (k *ViewerKeys) mac(publicHostID, signed string) string {
 	mac.Write([]byte("streamapi viewer key 1\n" + publicHostID + "\n" + signed))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:macLength])
 }
-
