@@ -186,8 +186,11 @@ func checkActivation(before, after Record) error {
 	if was := before.Active(); was != nil && was.Version == active.Version {
 		return nil
 	}
-	if op := after.Operation; op != nil && op.To == active.Version && op.Step.activated() {
-		return nil
+	if op := after.Operation; op != nil {
+		began := before.Operation == nil && op.From == active.Version
+		if began || op.To == active.Version && op.Step.activated() {
+			return nil
+		}
 	}
 	for i := range after.Closed {
 		if op := &after.Closed[i]; op.Outcome == OutcomeDone && op.To == active.Version {

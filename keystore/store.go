@@ -11,7 +11,7 @@ import (
 // lease is refused.
 type Fence int64
 
-// Page asks for part of a list in ascending order of id.
+// Page asks for part of a list, in the order of id that the list says.
 type Page struct {
 	// After is the id behind which to go on; "" begins at the front.
 	After string
@@ -23,8 +23,8 @@ type Page struct {
 // Records that go in or come out share no memory with the store. Times are kept to the microsecond, in
 // UTC. Keystoretest.Run is its suite.
 //
-// The store stamps CreatedAt in Create and UpdatedAt with every change, by its own clock; what callers
-// write there does not count. A revision is never used twice, not even by a target that was deleted and
+// The store stamps CreatedAt in Create, and UpdatedAt and LongLivedUntil with every change, by its own
+// clock (see Succeed); what callers write in the first two does not count. A revision is never used twice, not even by a target that was deleted and
 // made again.
 type Store interface {
 	// Create adds a target without keys. ErrConflict: the id is taken. ErrIllegal (CheckTarget).
@@ -36,10 +36,12 @@ type Store interface {
 	// Update runs fn on a copy of the record and commits what it leaves, all or nothing. fn runs
 	// again, on a fresh copy, when the record has changed meanwhile; it may itself change the store. An
 	// error of fn is returned as it is and changes nothing. The returned record is the committed one,
-	// its Revision grown. ErrNotFound, ErrFenced, ErrIllegal (CheckUpdate); ErrConflict: the record
+	// its Revision grown. What fn leaves in Closed goes to the history; an operation whose id was used
+	// before is ErrIllegal. ErrNotFound, ErrFenced, ErrIllegal (CheckUpdate); ErrConflict: the record
 	// changed under fn again and again.
 	Update(ctx context.Context, target string, fence Fence, fn func(*Record) error) (Record, error)
-	// Delete removes a target all of whose keys are destroyed. ErrNotFound, ErrFenced, ErrIllegal.
+	// Delete removes a target all of whose keys are destroyed, without an open operation and without
+	// orphans. ErrNotFound, ErrFenced, ErrIllegal.
 	Delete(ctx context.Context, target string, fence Fence) error
 	// Lease gives holder the right to change the target for ttl, by the store's clock. A holder that
 	// has the lease gets a new fence, which ends the old one. ErrNotFound; ErrConflict: another holder
@@ -47,6 +49,13 @@ type Store interface {
 	Lease(ctx context.Context, target, holder string, ttl time.Duration) (Fence, error)
 	// Release gives a lease back early. A lost lease is no error.
 	Release(ctx context.Context, target string, fence Fence) error
+	// Operation returns one operation, open or closed. ErrNotFound.
+	Operation(ctx context.Context, id string) (Operation, error)
+	// Operations returns the operations of a target, or of all when it is empty, in descending order of
+	// id, which for UUIDv7 is the newest first. The history outlives its target.
+	Operations(ctx context.Context, target string, p Page) ([]Operation, error)
+	// PruneOperations removes operations that were closed before a moment, and returns how many.
+	PruneOperations(ctx context.Context, before time.Time) (int, error)
 	// Watch sends a hint after changes of any record, by this process or another, within a second;
 	// several changes may share one. It is a hint: readers poll too. The channel closes when ctx ends.
 	Watch(ctx context.Context) <-chan struct{}

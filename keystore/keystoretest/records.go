@@ -102,6 +102,9 @@ func testIllegalTargets(t *testing.T, h *harness) {
 		"no scheme":        func(x *keystore.Target) { x.Scheme = "" },
 		"long description": func(x *keystore.Target) { x.Description = strings.Repeat("x", 257) },
 		"not UTF-8":        func(x *keystore.Target) { x.Description = "\xff" },
+		"three resources":  func(x *keystore.Target) { x.Resources = []string{"a", "b", "c"} },
+		"bad mode":         func(x *keystore.Target) { x.Policy.Mode = keystore.Cut },
+		"bad window":       func(x *keystore.Target) { x.Policy.Window = "2-4" },
 		"negative life":    func(x *keystore.Target) { x.MaxTokenLifetime = -1 },
 	} {
 		x := target("event")
@@ -126,7 +129,12 @@ func testEveryField(t *testing.T, h *harness) {
 	at := func(minutes int) time.Time { return h.clock.Now().Add(time.Duration(minutes) * time.Minute) }
 	full := keystore.Key{
 		Version: 1, State: keystore.Active, KID: "kid", Fingerprint: "sha256:ab", Sealed: []byte{0, 1, 255, 0}, Origin: "import",
-		Horizon: at(1), RetireAfter: at(2), DestroyAfter: at(3), CreatedAt: at(4), ActivatedAt: at(5), RetiredAt: at(6), DestroyedAt: at(7),
+		Slot: 1, VoidFingerprint: "sha256:cd", UseAfter: at(-1), HorizonEnds: at(9), Horizon: at(1), RetireAfter: at(2), DestroyAfter: at(3), CreatedAt: at(4), ActivatedAt: at(5), RetiredAt: at(6), DestroyedAt: at(7),
+	}
+	resources := []string{"one", "two"}
+	policy := keystore.Policy{
+		Every: 30 * 24 * time.Hour, Mode: keystore.Overlap, Window: "22:00-02:00", SoleOwner: true,
+		ProbeURL: "https://edge.example/probe", OnDrift: keystore.DriftAdopt, OpenOnApply: true,
 	}
 	bare := keystore.Key{Version: 2, State: keystore.Pending}
 	later := keystore.Key{Version: 7, State: keystore.Pending, Sealed: []byte("x")} // a gap is legal
@@ -134,13 +142,15 @@ func testEveryField(t *testing.T, h *harness) {
 		r.Target.Account, r.Target.Description, r.Target.Managed = "other", "", false
 		r.Target.Options = keystore.SchemeOptions{}
 		r.Target.MaxTokenLifetime = 90 * time.Second
+		r.Target.Resources, r.Target.Policy, r.NextRotation = resources, policy, at(8)
 		r.Keys = []keystore.Key{full, bare, later}
 		return nil
 	})
 	want := keystore.Record{Target: target("event"), Keys: []keystore.Key{full, bare, later}, Revision: got.Revision}
 	want.Target.Account, want.Target.Description, want.Target.Managed = "other", "", false
 	want.Target.Options = keystore.SchemeOptions{}
-	want.Target.MaxTokenLifetime = 90 * time.Second
+	want.Target.MaxTokenLifetime, want.Target.LongLivedUntil = 90*time.Second, h.clock.Now().Add(6*time.Hour)
+	want.Target.Resources, want.Target.Policy, want.NextRotation = resources, policy, at(8)
 	want.Target.CreatedAt, want.Target.UpdatedAt = h.clock.Now(), h.clock.Now()
 	wantEqual(t, got, want)
 	wantEqual(t, h.get(t, "event"), want)

@@ -204,6 +204,26 @@ func TestOneActive(t *testing.T) {
 	})
 }
 
+// TestOneOpenOperation: the table itself refuses a second open operation, and an outcome without an end.
+func TestOneOpenOperation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	open(t, path, sqlite.Options{Now: time.Now})
+	raw(t, path, func(db *sql.DB) error {
+		insert := `INSERT INTO operations (id, target, kind, mode, immediate, from_version, to_version, step, seen, tries, last_error, alarm, outcome, started_at, closed_at)
+			VALUES (?, 'event', 'rotate', 'overlap', 0, 1, 2, 'intent', '[]', 0, '', '', ?, 1, ?)`
+		for _, c := range []struct {
+			id, outcome string
+			closed      any
+			legal       bool
+		}{{"1", "", nil, true}, {"2", "done", 5, true}, {"3", "", nil, false}, {"4", "done", nil, false}, {"5", "", 5, false}} {
+			if _, err := db.ExecContext(t.Context(), insert, c.id, c.outcome, c.closed); c.legal != (err == nil) {
+				t.Errorf("operation %s: %v", c.id, err)
+			}
+		}
+		return nil
+	})
+}
+
 // raw runs fn on the file, past the store.
 func raw(t *testing.T, path string, fn func(*sql.DB) error) {
 	t.Helper()

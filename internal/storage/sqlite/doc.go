@@ -1,4 +1,4 @@
-// Package sqlite keeps targets, keys, leases and playbacks in one SQLite file. It implements
+// Package sqlite keeps targets, keys, operations, leases and playbacks in one SQLite file. It implements
 // keystore.Store and playback.Store.
 //
 // What is acknowledged is on disk: the file is in WAL mode with synchronous=FULL. Several processes may

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
 	"github.com/tokensvc/tokensvc/keystore"
@@ -141,6 +144,49 @@ func TestMigrateIsAllOrNothing(t *testing.T) {
 		return err
 	})
 	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOldSchema: a file of the first schema keeps what it holds.
+func TestOldSchema(t *testing.T) {
+	initial, err := os.ReadFile("migrations/00001_initial.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "store.db")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, path, func(db *sql.DB) error {
+		for _, text := range []string{
+			string(initial),
+			`CREATE TABLE schema_versions (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')))`,
+			`INSERT INTO schema_versions (version_id, is_applied) VALUES (0, 1), (1, 1)`,
+			`INSERT INTO targets VALUES ('event', 'qencode', 'qencode-jwt', '', '', '{}', 3600000000000, 0, 1, 1, 1)`,
+			`UPDATE counters SET value = 1`,
+			`INSERT INTO keys (target, version, state, kid, fingerprint, sealed, origin, horizon) VALUES ('event', 1, 'active', 'kid', 'f', x'01', 'import', 5000000)`,
+		} {
+			if _, err := db.ExecContext(t.Context(), text); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s := open(t, path, sqlite.Options{Now: time.Now})
+	got, err := s.Get(t.Context(), "event")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := keystore.Record{
+		Target: target("event"), Revision: 1,
+		Keys: []keystore.Key{{Version: 1, State: keystore.Active, KID: "kid", Fingerprint: "f", Sealed: []byte{1}, Origin: "import", Horizon: time.Unix(5, 0).UTC()}},
+	}
+	want.Target.CreatedAt, want.Target.UpdatedAt = time.UnixMicro(1).UTC(), time.UnixMicro(1).UTC()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+	if err := importKeys(t.Context(), io.Discard, s, 1); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -31,18 +30,15 @@ func (s *Store) Create(ctx context.Context, t keystore.Target) (r keystore.Recor
 		if taken {
 			return fmt.Errorf("%w: there is a target %s already", keystore.ErrConflict, t.ID)
 		}
-		options, err := json.Marshal(t.Options)
-		if err != nil {
-			return err
-		}
 		revision, err := next(ctx, tx, "revision")
 		if err != nil {
 			return err
 		}
-		now := instant(s.now())
-		_, err = tx.ExecContext(ctx, `INSERT INTO targets (`+targetColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			t.ID, t.Provider, t.Scheme, t.Account, t.Description, string(options), int64(t.MaxTokenLifetime), t.Managed, now, now, revision)
+		row, err := newTargetRow(keystore.Record{Target: keystore.Succeed(keystore.Target{CreatedAt: s.now()}, t, s.now()), Revision: revision})
 		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, insertTarget, row.columns()...); err != nil {
 			return err
 		}
 		r, err = getRecord(ctx, tx, t.ID)
@@ -67,7 +63,7 @@ func (s *Store) List(ctx context.Context, p keystore.Page) (records []keystore.R
 		if err != nil {
 			return err
 		}
-		return addKeys(ctx, tx, records)
+		return addParts(ctx, tx, records)
 	})
 	return result(records, err, "list targets")
 }
@@ -111,10 +107,13 @@ func (s *Store) commit(ctx context.Context, before, after keystore.Record, fence
 		if err := keystore.CheckUpdate(before, after); err != nil {
 			return err
 		}
-		if err := s.writeTarget(ctx, tx, after.Target); err != nil {
+		if err := s.writeTarget(ctx, tx, before, after); err != nil {
 			return err
 		}
 		if err := writeKeys(ctx, tx, before, after); err != nil {
+			return err
+		}
+		if err := writeJournal(ctx, tx, before, after); err != nil {
 			return err
 		}
 		r, err = getRecord(ctx, tx, id)
@@ -123,17 +122,18 @@ func (s *Store) commit(ctx context.Context, before, after keystore.Record, fence
 	return r, err
 }
 
-func (s *Store) writeTarget(ctx context.Context, tx *sql.Tx, t keystore.Target) error {
-	options, err := json.Marshal(t.Options)
-	if err != nil {
-		return err
-	}
+func (s *Store) writeTarget(ctx context.Context, tx *sql.Tx, before, after keystore.Record) error {
 	revision, err := next(ctx, tx, "revision")
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE targets SET account = ?, description = ?, options = ?, max_token_lifetime = ?, managed = ?, updated_at = ?, revision = ? WHERE id = ?`,
-		t.Account, t.Description, string(options), int64(t.MaxTokenLifetime), t.Managed, instant(s.now()), revision, t.ID)
+	row, err := newTargetRow(keystore.Record{
+		Target: keystore.Succeed(before.Target, after.Target, s.now()), NextRotation: after.NextRotation, Revision: revision,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, updateTarget, append(row.columns(), after.Target.ID)...)
 	return err
 }
 
@@ -171,6 +171,12 @@ func (s *Store) Delete(ctx context.Context, target string, fence keystore.Fence)
 				return fmt.Errorf("%w: key %d is %s; destroy all keys first", keystore.ErrIllegal, k.Version, k.State)
 			}
 		}
+		if r.Operation != nil {
+			return fmt.Errorf("%w: operation %s is open; let it end or abandon it first", keystore.ErrIllegal, r.Operation.ID)
+		}
+		if len(r.Orphans) > 0 {
+			return fmt.Errorf("%w: %d keys at the provider are in quarantine; decide on them first", keystore.ErrIllegal, len(r.Orphans))
+		}
 		var playbacks int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM playbacks WHERE target = ?`, target).Scan(&playbacks); err != nil {
 			return err
@@ -194,15 +200,23 @@ func getRecord(ctx context.Context, q querier, target string) (keystore.Record, 
 		return keystore.Record{}, err
 	}
 	one := []keystore.Record{r}
-	err = addKeys(ctx, q, one)
+	err = addParts(ctx, q, one)
 	return one[0], err
 }
 
-// addKeys reads the keys of records that stand in ascending order of id without gaps.
-func addKeys(ctx context.Context, q querier, records []keystore.Record) error {
+// addParts reads what belongs to records that stand in ascending order of id without gaps.
+func addParts(ctx context.Context, q querier, records []keystore.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
+	if err := addKeys(ctx, q, records); err != nil {
+		return err
+	}
+	return addJournal(ctx, q, records)
+}
+
+// addKeys reads the keys of records as addParts does.
+func addKeys(ctx context.Context, q querier, records []keystore.Record) error {
 	keys, err := query(ctx, q, scanKey, `SELECT `+keyColumns+` FROM keys WHERE target BETWEEN ? AND ? ORDER BY target, version`,
 		records[0].Target.ID, records[len(records)-1].Target.ID)
 	if err != nil {

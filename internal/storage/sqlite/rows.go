@@ -35,49 +35,121 @@ func fromInstant(n sql.Null[int64]) time.Time {
 	return time.UnixMicro(n.V).UTC()
 }
 
-const targetColumns = `id, provider, scheme, account, description, options, max_token_lifetime, managed, created_at, updated_at, revision`
+const targetColumns = `id, provider, scheme, account, description, options, resources, policy, max_token_lifetime, long_lived_until, managed, next_rotation, created_at, updated_at, revision`
+
+const (
+	insertTarget = `INSERT INTO targets (` + targetColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	updateTarget = `UPDATE targets SET (` + targetColumns + `) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`
+)
+
+// targetRow is a target as its row holds it.
+type targetRow struct {
+	id, provider, scheme         string
+	account, description         string
+	options, resources, policy   []byte
+	lifetime                     time.Duration
+	longLivedUntil, nextRotation sql.Null[int64]
+	managed                      bool
+	created, updated             sql.Null[int64]
+	revision                     int64
+}
+
+func newTargetRow(r keystore.Record) (row targetRow, err error) {
+	t := &r.Target
+	row = targetRow{
+		id: t.ID, provider: t.Provider, scheme: t.Scheme, account: t.Account, description: t.Description,
+		lifetime: t.MaxTokenLifetime, longLivedUntil: instant(t.LongLivedUntil), nextRotation: instant(r.NextRotation),
+		managed: t.Managed, created: instant(t.CreatedAt), updated: instant(t.UpdatedAt), revision: r.Revision,
+	}
+	if row.options, err = json.Marshal(t.Options); err != nil {
+		return row, err
+	}
+	if row.resources, err = marshalTexts(t.Resources); err != nil {
+		return row, err
+	}
+	row.policy, err = json.Marshal(t.Policy)
+	return row, err
+}
+
+// columns are the row's values in the order of targetColumns.
+func (r *targetRow) columns() []any {
+	return []any{
+		r.id, r.provider, r.scheme, r.account, r.description, string(r.options), string(r.resources), string(r.policy),
+		int64(r.lifetime), r.longLivedUntil, r.managed, r.nextRotation, r.created, r.updated, r.revision,
+	}
+}
 
 func scanTarget(row row) (keystore.Record, error) {
-	var r keystore.Record
-	var options []byte
-	var created, updated sql.Null[int64]
-	t := &r.Target
-	err := row.Scan(&t.ID, &t.Provider, &t.Scheme, &t.Account, &t.Description, &options, &t.MaxTokenLifetime, &t.Managed, &created, &updated, &r.Revision)
+	var r targetRow
+	err := row.Scan(&r.id, &r.provider, &r.scheme, &r.account, &r.description, &r.options, &r.resources, &r.policy,
+		&r.lifetime, &r.longLivedUntil, &r.managed, &r.nextRotation, &r.created, &r.updated, &r.revision)
 	if err != nil {
 		return keystore.Record{}, err
 	}
-	if err := json.Unmarshal(options, &t.Options); err != nil {
+	t := keystore.Target{
+		ID: r.id, Provider: r.provider, Scheme: r.scheme, Account: r.account, Description: r.description,
+		MaxTokenLifetime: r.lifetime, LongLivedUntil: fromInstant(r.longLivedUntil), Managed: r.managed,
+		CreatedAt: fromInstant(r.created), UpdatedAt: fromInstant(r.updated),
+	}
+	if err := json.Unmarshal(r.options, &t.Options); err != nil {
 		return keystore.Record{}, fmt.Errorf("options of target %s: %w", t.ID, err)
 	}
-	t.CreatedAt, t.UpdatedAt = fromInstant(created), fromInstant(updated)
-	return r, nil
+	if t.Resources, err = unmarshalTexts(r.resources); err != nil {
+		return keystore.Record{}, fmt.Errorf("resources of target %s: %w", t.ID, err)
+	}
+	if err := json.Unmarshal(r.policy, &t.Policy); err != nil {
+		return keystore.Record{}, fmt.Errorf("policy of target %s: %w", t.ID, err)
+	}
+	return keystore.Record{Target: t, NextRotation: fromInstant(r.nextRotation), Revision: r.revision}, nil
+}
+
+// marshalTexts writes a list as JSON; none is [].
+func marshalTexts(texts []string) ([]byte, error) {
+	if len(texts) == 0 {
+		return []byte("[]"), nil
+	}
+	return json.Marshal(texts)
+}
+
+// unmarshalTexts is the inverse of marshalTexts; [] is nil.
+func unmarshalTexts(b []byte) ([]string, error) {
+	var texts []string
+	if err := json.Unmarshal(b, &texts); err != nil || len(texts) == 0 {
+		return nil, err
+	}
+	return texts, nil
 }
 
 // keyRow is a key as its row holds it.
 type keyRow struct {
-	target                             string
-	version                            int
-	state, kid, fingerprint            string
-	sealed                             []byte
-	origin                             string
-	horizon, retireAfter, destroyAfter sql.Null[int64]
-	created, activated                 sql.Null[int64]
-	retired, destroyed                 sql.Null[int64]
+	target                         string
+	version                        int
+	state, kid, fingerprint        string
+	sealed                         []byte
+	origin                         string
+	slot                           int
+	voidFingerprint                string
+	useAfter, horizon, horizonEnds sql.Null[int64]
+	retireAfter, destroyAfter      sql.Null[int64]
+	created, activated             sql.Null[int64]
+	retired, destroyed             sql.Null[int64]
 }
 
-const keyColumns = `target, version, state, kid, fingerprint, sealed, origin, horizon, retire_after, destroy_after, created_at, activated_at, retired_at, destroyed_at`
+const keyColumns = `target, version, state, kid, fingerprint, sealed, origin, slot, void_fingerprint, use_after, horizon, horizon_ends, retire_after, destroy_after, created_at, activated_at, retired_at, destroyed_at`
 
 // upsertKey names the conflict that it settles: a second active key is another one, and an error.
-const upsertKey = `INSERT INTO keys (` + keyColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+const upsertKey = `INSERT INTO keys (` + keyColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (target, version) DO UPDATE SET state = excluded.state, kid = excluded.kid, fingerprint = excluded.fingerprint,
-	sealed = excluded.sealed, origin = excluded.origin, horizon = excluded.horizon, retire_after = excluded.retire_after,
+	sealed = excluded.sealed, origin = excluded.origin, slot = excluded.slot, void_fingerprint = excluded.void_fingerprint,
+	use_after = excluded.use_after, horizon = excluded.horizon, horizon_ends = excluded.horizon_ends, retire_after = excluded.retire_after,
 	destroy_after = excluded.destroy_after, created_at = excluded.created_at, activated_at = excluded.activated_at,
 	retired_at = excluded.retired_at, destroyed_at = excluded.destroyed_at`
 
 func newKeyRow(target string, k *keystore.Key) keyRow {
 	row := keyRow{
 		target: target, version: k.Version, state: k.State.String(), kid: k.KID, fingerprint: k.Fingerprint, origin: k.Origin,
-		horizon: instant(k.Horizon), retireAfter: instant(k.RetireAfter), destroyAfter: instant(k.DestroyAfter),
+		slot: k.Slot, voidFingerprint: k.VoidFingerprint, useAfter: instant(k.UseAfter),
+		horizon: instant(k.Horizon), horizonEnds: instant(k.HorizonEnds), retireAfter: instant(k.RetireAfter), destroyAfter: instant(k.DestroyAfter),
 		created: instant(k.CreatedAt), activated: instant(k.ActivatedAt), retired: instant(k.RetiredAt), destroyed: instant(k.DestroyedAt),
 	}
 	if len(k.Sealed) > 0 {
@@ -90,7 +162,7 @@ func newKeyRow(target string, k *keystore.Key) keyRow {
 func (r *keyRow) columns() []any {
 	return []any{
 		r.target, r.version, r.state, r.kid, r.fingerprint, r.sealed, r.origin,
-		r.horizon, r.retireAfter, r.destroyAfter, r.created, r.activated, r.retired, r.destroyed,
+		r.slot, r.voidFingerprint, r.useAfter, r.horizon, r.horizonEnds, r.retireAfter, r.destroyAfter, r.created, r.activated, r.retired, r.destroyed,
 	}
 }
 
@@ -103,7 +175,7 @@ type ownedKey struct {
 func scanKey(row row) (ownedKey, error) {
 	var r keyRow
 	err := row.Scan(&r.target, &r.version, &r.state, &r.kid, &r.fingerprint, &r.sealed, &r.origin,
-		&r.horizon, &r.retireAfter, &r.destroyAfter, &r.created, &r.activated, &r.retired, &r.destroyed)
+		&r.slot, &r.voidFingerprint, &r.useAfter, &r.horizon, &r.horizonEnds, &r.retireAfter, &r.destroyAfter, &r.created, &r.activated, &r.retired, &r.destroyed)
 	if err != nil {
 		return ownedKey{}, err
 	}
@@ -113,7 +185,8 @@ func scanKey(row row) (ownedKey, error) {
 	}
 	return ownedKey{target: r.target, key: keystore.Key{
 		Version: r.version, State: state, KID: r.kid, Fingerprint: r.fingerprint, Sealed: r.sealed, Origin: r.origin,
-		Horizon: fromInstant(r.horizon), RetireAfter: fromInstant(r.retireAfter), DestroyAfter: fromInstant(r.destroyAfter),
+		Slot: r.slot, VoidFingerprint: r.voidFingerprint, UseAfter: fromInstant(r.useAfter),
+		Horizon: fromInstant(r.horizon), HorizonEnds: fromInstant(r.horizonEnds), RetireAfter: fromInstant(r.retireAfter), DestroyAfter: fromInstant(r.destroyAfter),
 		CreatedAt: fromInstant(r.created), ActivatedAt: fromInstant(r.activated),
 		RetiredAt: fromInstant(r.retired), DestroyedAt: fromInstant(r.destroyed),
 	}}, nil
