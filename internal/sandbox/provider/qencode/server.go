@@ -95,8 +95,18 @@ func (s *Server) SetQuirks(q Quirks) {
 }
 
 // CDN returns the handler of api-cdn.
-func (s *Server) CDN() http.Handler {
-	return s.handler([]route{
+func (s *Server) CDN() http.Handler { return s.handler(s.cdnRoutes()) }
+
+// Live returns the handler of api-live: access tokens and playback ids.
+func (s *Server) Live() http.Handler { return s.handler(s.liveRoutes()) }
+
+// Handler returns a handler of both APIs, for where they share an address. No path is in both.
+func (s *Server) Handler() http.Handler {
+	return s.handler(slices.Concat(s.cdnRoutes(), s.liveRoutes()))
+}
+
+func (s *Server) cdnRoutes() []route {
+	return []route{
 		{"POST /v1/domains", CallCreateDomain, s.createDomain},
 		{"GET /v1/domains", CallListDomains, s.listDomains},
 		{"GET /v1/domains/{id}", CallGetDomain, s.getDomain},
@@ -117,15 +127,14 @@ func (s *Server) CDN() http.Handler {
 		{"DELETE /v1/buckets/{bucket}/cors/{header}", CallDeleteCORSHeader, s.deleteCORSHeader},
 		{"POST /v1/buckets/{bucket}/cache/purge_all", CallPurgeAll, s.purgeAll},
 		{"POST /v1/buckets/{bucket}/cache/purge", CallPurge, s.purge},
-	})
+	}
 }
 
-// Live returns the handler of api-live: access tokens and playback ids.
-func (s *Server) Live() http.Handler {
-	return s.handler([]route{
+func (s *Server) liveRoutes() []route {
+	return []route{
 		{"POST /v1/access_token/{api_key}", CallLogin, s.login},
 		{"POST /v1/live-streams/{id}/playback-ids", CallCreatePlaybackID, s.createPlaybackID},
-	})
+	}
 }
 
 // route is one call of the API.
