@@ -25,7 +25,7 @@ import (
 
 // Bounds that the suite gives adapters, small so that tests of slow providers end.
 const (
-	timeout = 400 * time.Millisecond
+	timeout = 250 * time.Millisecond
 	maxCall = 1500 * time.Millisecond
 	// slack is what a busy machine may take longer.
 	slack = 3 * time.Second
