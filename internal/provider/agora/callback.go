@@ -15,7 +15,7 @@ import (
 // raw body, in lower-case hex. The older Agora-Signature (HMAC-SHA1) is not enough.
 const CallbackHeader = "Agora-Signature-V2"
 
-// ErrCallback: a call-back that Agora did not sign with our secret, or not as V2.
+// ErrCallback says that Agora did not sign a call-back with our secret, or not as V2.
 var ErrCallback = errors.New("agora: the call-back is not signed")
 
 // CheckCallback checks the signature of a call-back (origin authentication, or an event notification)

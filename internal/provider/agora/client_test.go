@@ -2,9 +2,9 @@ package agora_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -74,7 +74,7 @@ func newClient(t *testing.T, base string, change func(*agora.Config)) *agora.Cli
 	t.Helper()
 	cfg := agora.Config{
 		HTTP: rest.Config{
-			Base: base, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now, Backoff: time.Millisecond,
+			Base: base, Log: slog.New(slog.DiscardHandler), Now: time.Now, Backoff: time.Millisecond,
 		},
 		AppID:       appID,
 		Credentials: agora.Credentials{CustomerID: customerID, CustomerSecret: customerSecret()},
@@ -387,10 +387,27 @@ func TestConfigNamesAllFaults(t *testing.T) {
 			t.Errorf("%v says nothing of the %s", err, want)
 		}
 	}
-	_, err = agora.New(agora.Config{AppID: appID, Credentials: agora.Credentials{CustomerID: `a"b`, CustomerSecret: customerSecret()},
-		HTTP: rest.Config{Now: time.Now, Log: slog.New(slog.DiscardHandler)}})
+	_, err = agora.New(agora.Config{
+		HTTP:  rest.Config{Now: time.Now, Log: slog.New(slog.DiscardHandler)},
+		AppID: appID, Credentials: agora.Credentials{CustomerID: `a"b`, CustomerSecret: customerSecret()},
+	})
 	if err == nil || !strings.Contains(err.Error(), "a quote") || strings.Contains(err.Error(), `a"b`) {
 		t.Errorf("%v, want a word about the quote, without the id", err)
+	}
+}
+
+// TestTravelsAsHTTP11 offers HTTP/2: what is signed names HTTP/1.1, so a call over HTTP/2 would be refused.
+func TestTravelsAsHTTP11(t *testing.T) {
+	s := newStand(t, time.Now, nil)
+	server := httptest.NewUnstartedServer(s.handler)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	c := newClient(t, server.URL, func(cfg *agora.Config) { cfg.HTTP.RootCAs = roots })
+	if _, err := c.CreateDomain(t.Context(), "new.example.com", agora.Play, ""); err != nil {
+		t.Error(err)
 	}
 }
 

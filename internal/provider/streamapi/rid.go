@@ -22,7 +22,7 @@ type RIDs interface {
 	Raise(ctx context.Context, floor int64) error
 }
 
-// ErrNoRID: no request id could be had, so nothing was sent.
+// ErrNoRID says that no request id could be had, so nothing was sent.
 var ErrNoRID = errors.New("no request id")
 
 // FileRIDs keeps the last request id of one API key in a file. An id is on the disk before anyone uses it,
@@ -137,7 +137,7 @@ func readRID(name string) (int64, error) {
 func formatRID(rid int64) string { return ridHeader + strconv.FormatInt(rid, 10) + "\n" }
 
 // writeRID replaces the file by one that is complete and synced, so that a crash leaves the old or the new.
-func writeRID(name string, rid int64) (err error) {
+func writeRID(name string, rid int64) error {
 	temp := name + ".tmp"
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // G304: the operator names the file.
 	if err != nil {
@@ -147,7 +147,7 @@ func writeRID(name string, rid int64) (err error) {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(temp, name); err != nil {

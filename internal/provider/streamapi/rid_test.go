@@ -183,7 +183,7 @@ func useRIDs(name string) error {
 	}
 	for {
 		err := k.Do(context.Background(), func(rid int64) error {
-			_, err := fmt.Println(rid)
+			_, err := fmt.Fprintln(os.Stdout, rid)
 			return err
 		})
 		if err != nil {

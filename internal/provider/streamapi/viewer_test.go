@@ -68,7 +68,7 @@ func TestViewerKeys(t *testing.T) {
 			t.Errorf("%s: the error shows the key", name)
 		}
 	}
-	for name, make := range map[string]func() (string, error){
+	for name, mint := range map[string]func() (string, error){
 		"no session":       func() (string, error) { return keys.Mint("", "ann", time.Minute, now) },
 		"a dot in the id":  func() (string, error) { return keys.Mint("1", "ann.1", time.Minute, now) },
 		"no viewer":        func() (string, error) { return keys.Mint("1", "", time.Minute, now) },
@@ -76,7 +76,7 @@ func TestViewerKeys(t *testing.T) {
 		"a day":            func() (string, error) { return keys.Mint("1", "ann", 24*time.Hour, now) },
 		"a viewer of lore": func() (string, error) { return keys.Mint("1", strings.Repeat("a", 65), time.Minute, now) },
 	} {
-		if _, err := make(); !errors.Is(err, tokens.ErrInvalidParams) {
+		if _, err := mint(); !errors.Is(err, tokens.ErrInvalidParams) {
 			t.Errorf("%s: %v, want ErrInvalidParams", name, err)
 		}
 	}
@@ -159,7 +159,7 @@ func TestCallback(t *testing.T) {
 		"a body of 20,000 B": {"POST", "", url.Values{"action": {"login"}, "x": {strings.Repeat("x", 20_000)}}, 400, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest(c.method, "/cb"+c.query, strings.NewReader(c.form.Encode()))
+			r := httptest.NewRequestWithContext(t.Context(), c.method, "/cb"+c.query, strings.NewReader(c.form.Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)

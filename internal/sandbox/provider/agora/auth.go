@@ -34,7 +34,7 @@ func (s *Server) authenticate(r *http.Request, body []byte, now time.Time) strin
 		return "HMAC signature cannot be verified, a valid date or x-date header is required for HMAC Authentication"
 	}
 	parts := authorizationForm().FindStringSubmatch(r.Header.Get("Authorization"))
-	if parts == nil || parts[1] != s.cfg.CustomerID || parts[2] != "hmac-sha256" {
+	if len(parts) != 5 || parts[1] != s.cfg.CustomerID || parts[2] != "hmac-sha256" {
 		return "HMAC signature cannot be verified"
 	}
 	text, complete := signedText(r, strings.Fields(parts[3]))

@@ -125,8 +125,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c call) {
 		return
 	}
 	now := s.cfg.Now()
-	if fault := s.authenticate(r, body, now); fault != "" {
-		write(w, http.StatusUnauthorized, map[string]string{"message": fault})
+	if said := s.authenticate(r, body, now); said != "" {
+		write(w, http.StatusUnauthorized, map[string]string{"message": said})
 		return
 	}
 	switch {
@@ -168,10 +168,10 @@ func write(w http.ResponseWriter, status int, answer any) {
 }
 
 // change makes a change under the server's lock, seen by the observers of a fault.Plan.
-func (s *Server) change(ctx context.Context, what string, make func()) {
+func (s *Server) change(ctx context.Context, what string, effect func()) {
 	fault.Effect(ctx, what, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		make()
+		effect()
 	})
 }

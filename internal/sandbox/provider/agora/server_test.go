@@ -63,7 +63,8 @@ func request(method, target, body string) *signed {
 	}
 }
 
-func (q *signed) send(s http.Handler) int {
+func (q *signed) send(t *testing.T, s http.Handler) int {
+	t.Helper()
 	lines := make([]string, 0, 4)
 	for name := range strings.FieldsSeq(q.headers) {
 		switch name {
@@ -79,7 +80,7 @@ func (q *signed) send(s http.Handler) int {
 	}
 	mac := hmac.New(sha256.New, []byte(q.secret))
 	_, _ = io.WriteString(mac, strings.Join(lines, "\n"))
-	r := httptest.NewRequest(q.method, q.target, strings.NewReader(q.sentBody))
+	r := httptest.NewRequestWithContext(t.Context(), q.method, q.target, strings.NewReader(q.sentBody))
 	r.Host = "api.agora.io"
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Date", q.sentDate)
@@ -129,7 +130,7 @@ func TestStrictAuthentication(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := request(http.MethodPost, target, `{"type":"play"}`)
 			c.change(q)
-			if got := q.send(newServer(t, nil)); got != c.want {
+			if got := q.send(t, newServer(t, nil)); got != c.want {
 				t.Errorf("status %d, want %d", got, c.want)
 			}
 		})
@@ -155,7 +156,7 @@ func TestVectorsAreLetIn(t *testing.T) {
 			cfg.CustomerID, cfg.CustomerSecret = v.Username, tokens.NewSecret([]byte(v.Secret))
 			cfg.Now = func() time.Time { return now }
 		})
-		r := httptest.NewRequest(v.Method, v.Path, strings.NewReader(v.Body))
+		r := httptest.NewRequestWithContext(t.Context(), v.Method, v.Path, strings.NewReader(v.Body))
 		r.Host = v.Host
 		r.Header = http.Header{"Date": {v.Date}, "Digest": {v.Digest}, "Authorization": {v.Authorization}, "Content-Type": {"application/json"}}
 		w := httptest.NewRecorder()
@@ -175,12 +176,12 @@ func TestCallsBeyondTheLimitAreThrottled(t *testing.T) {
 		if n > 50 {
 			want = http.StatusTooManyRequests
 		}
-		if got := q.send(s); got != want {
+		if got := q.send(t, s); got != want {
 			t.Fatalf("call %d: status %d, want %d", n, got, want)
 		}
 	}
 	now = now.Add(time.Second)
-	if got := q.send(s); got != http.StatusOK {
+	if got := q.send(t, s); got != http.StatusOK {
 		t.Errorf("a second later: status %d", got)
 	}
 }
@@ -209,7 +210,7 @@ func TestEdgesLearnLate(t *testing.T) {
 		}
 		want(0, first)
 		now = start().Add(10 * time.Second)
-		if got := request(http.MethodPatch, prefix+"/domains/"+play, `{"authKey":"q8sl0bkcn7wwpxre"}`).send(s); got != http.StatusOK {
+		if got := request(http.MethodPatch, prefix+"/domains/"+play, `{"authKey":"q8sl0bkcn7wwpxre"}`).send(t, s); got != http.StatusOK {
 			t.Fatalf("status %d", got)
 		}
 		if !s.AuthKey(play).Equal(second) {
@@ -225,7 +226,7 @@ func TestEdgesLearnLate(t *testing.T) {
 		want(75*time.Second, during(second))
 		want(100*time.Second, third)
 		now = start().Add(200 * time.Second)
-		if got := request(http.MethodDelete, prefix+"/domains/"+play, "").send(s); got != http.StatusOK {
+		if got := request(http.MethodDelete, prefix+"/domains/"+play, "").send(t, s); got != http.StatusOK {
 			t.Fatalf("status %d", got)
 		}
 		want(259*time.Second, third)
@@ -261,8 +262,8 @@ func TestEffectsAreSeen(t *testing.T) {
 		}
 	})
 	h := plan.Handler(s.Call, s)
-	request(http.MethodPatch, prefix+"/domains/"+play, `{"authKey":"q8sl0bkcn7wwpxre"}`).send(h)
-	request(http.MethodGet, prefix+"/domains", "").send(h)
+	request(http.MethodPatch, prefix+"/domains/"+play, `{"authKey":"q8sl0bkcn7wwpxre"}`).send(t, h)
+	request(http.MethodGet, prefix+"/domains", "").send(t, h)
 	if len(phases) != 2 {
 		t.Errorf("%d events, want one before and one after", len(phases))
 	}

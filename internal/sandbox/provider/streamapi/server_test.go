@@ -51,9 +51,9 @@ func send(t *testing.T, s http.Handler, v vector, change ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest(v.Method, u.Path+"?"+encoded, http.NoBody)
+	r := httptest.NewRequestWithContext(t.Context(), v.Method, u.Path+"?"+encoded, http.NoBody)
 	if v.Method == http.MethodPost {
-		r = httptest.NewRequest(v.Method, u.Path, strings.NewReader(encoded))
+		r = httptest.NewRequestWithContext(t.Context(), v.Method, u.Path, strings.NewReader(encoded))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	w := httptest.NewRecorder()

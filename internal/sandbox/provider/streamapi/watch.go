@@ -15,7 +15,7 @@ import (
 // callbackTime is how long the site may take to answer.
 const callbackTime = 5 * time.Second
 
-// ErrNotAdmitted: the site refused the viewer, or did not answer as it has to.
+// ErrNotAdmitted says that the site refused the viewer, or did not answer as it has to.
 var ErrNotAdmitted = errors.New("the viewer is not admitted")
 
 // Watch is a viewer's player that joins a session with a viewer key. For a private session the site is asked by
@@ -65,11 +65,12 @@ func (s *Server) callBack(ctx context.Context, form url.Values) (answer callback
 		return answer, err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	if err = errors.Join(err, resp.Body.Close()); err != nil {
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		return answer, err
 	}
 	if resp.StatusCode != http.StatusOK {
 		return answer, fmt.Errorf("status %d", resp.StatusCode)
 	}
-	return answer, xml.Unmarshal(body, &answer)
+	err = xml.Unmarshal(body, &answer)
+	return answer, err
 }
