@@ -314,6 +314,38 @@ func TestSetReadsBack(t *testing.T) {
 	}
 }
 
+// TestUnfitAnswersAreNoAnswers: from none of them may "no authKey is set" be read.
+func TestUnfitAnswersAreNoAnswers(t *testing.T) {
+	for name, body := range map[string]string{
+		"an empty object": `{}`,
+		"another domain":  `{"name":"push.example.com","type":"play"}`,
+		"no type":         `{"name":"play.example.com"}`,
+		"another type":    `{"name":"play.example.com","type":"watch"}`,
+		"a number":        `{"name":"play.example.com","type":"play","authKey":7}`,
+		"something more":  `{"name":"play.example.com","type":"play"}{}`,
+	} {
+		s := newStand(t, time.Now, nil)
+		f := fault.Status(http.StatusOK)
+		f.Body = []byte(body)
+		s.plan.Add(fault.Rule{Times: fault.Forever, Fault: f})
+		c := newClient(t, s.serve(t), nil)
+		if _, err := c.Current(t.Context(), agora.Resource(play)); !errors.Is(err, provider.ErrAmbiguous) {
+			t.Errorf("%s: %v, want ErrAmbiguous", name, err)
+		}
+		for call, err := range map[string]error{
+			"domains": second(c.ListDomains(t.Context())), "origin authentication": second(c.GetOriginAuth(t.Context())),
+			"entry points": second(c.ListEntryPoints(t.Context())), "bans": second(c.Bans(t.Context(), "live")),
+			"online": second(c.Online(t.Context(), "live")), "since": second(c.OnlineSince(t.Context(), "live", "show")),
+		} {
+			if !errors.Is(err, provider.ErrAmbiguous) {
+				t.Errorf("%s for %s: %v, want ErrAmbiguous", name, call, err)
+			}
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
 // TestStaleDatesAreTold lets the provider's clock run ahead: it refuses, and the error says that it is the clock.
 func TestStaleDatesAreTold(t *testing.T) {
 	for ahead, isRefused := range map[time.Duration]bool{
