@@ -1,6 +1,9 @@
 package tokens
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // AppendQuery puts query, whose parts stand together (for example "hdnts", "=", "…"), behind rawURL,
 // with "&" when the URL has a query already. The text goes in as it is; a token that needs no escaping
@@ -31,4 +34,53 @@ func AppendQuery(rawURL string, query ...string) string {
 		out.WriteString(fragment)
 	}
 	return out.String()
+}
+
+// FindQuery returns the value of a query parameter as it stands in rawURL, not decoded, and how often
+// the parameter is there; the last one where there are several. Its name counts in plain spelling only,
+// since tokens are sent as they were signed.
+func FindQuery(rawURL, name string) (value string, count int) {
+	for pair := range strings.SplitSeq(queryOf(rawURL), "&") {
+		if n, v, _ := strings.Cut(pair, "="); n == name {
+			value = v
+			count++
+		}
+	}
+	return value, count
+}
+
+// CarriesQuery reports whether the query of rawURL has a parameter that any server could read as name:
+// percent-encoded, in other case, without a value or behind a semicolon.
+func CarriesQuery(rawURL, name string) bool {
+	for pair := range strings.FieldsFuncSeq(queryOf(rawURL), func(r rune) bool { return r == '&' || r == ';' }) {
+		n, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(n); err == nil {
+			n = plain
+		}
+		if strings.EqualFold(n, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// RawPath returns the path of a URL as it stands: between host and query, not decoded.
+func RawPath(rawURL string) string {
+	base, _, _ := strings.Cut(rawURL, "#")
+	base, _, _ = strings.Cut(base, "?")
+	_, rest, absolute := strings.Cut(base, "://")
+	if !absolute {
+		return base
+	}
+	_, path, found := strings.Cut(rest, "/")
+	if !found {
+		return ""
+	}
+	return "/" + path
+}
+
+func queryOf(rawURL string) string {
+	base, _, _ := strings.Cut(rawURL, "#")
+	_, query, _ := strings.Cut(base, "?")
+	return query
 }

@@ -22,7 +22,7 @@ func Compat(secret tokens.Secret, p CompatParams) (tokens.Credential, error) {
 	if err := checkCompat(secret, p.Form); err != nil {
 		return tokens.Credential{}, err
 	}
-	path := rawPath(p.URL)
+	path := tokens.RawPath(p.URL)
 	if path == "" {
 		return tokens.Credential{}, urlError("has no path to sign")
 	}

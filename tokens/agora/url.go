@@ -1,6 +1,10 @@
 package agora
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tokensvc/tokensvc/tokens"
+)
 
 // Split parts a signed URL into the token, `ts=…&sign=…`, and the path that was signed. Other
 // parameters of the query are left out. Errors wrap tokens.ErrRefused: MALFORMED when ts or sign
@@ -18,7 +22,7 @@ func Split(signedURL string) (token, path string, err error) {
 	if _, err := parse(token); err != nil {
 		return "", "", err
 	}
-	return token, rawPath(signedURL), nil
+	return token, tokens.RawPath(signedURL), nil
 }
 
 // Push parts a signed RTMP push URL into what encoders such as OBS ask for: the server,
@@ -26,22 +30,8 @@ func Split(signedURL string) (token, path string, err error) {
 func Push(signedURL string) (server, streamKey string, err error) {
 	base, query, ok := strings.Cut(signedURL, "?")
 	cut := strings.LastIndexByte(base, '/')
-	if !ok || kindOf(rawPath(base)) != kindRTMP {
+	if !ok || kindOf(tokens.RawPath(base)) != kindRTMP {
 		return "", "", urlError("want a signed URL, as in rtmp://host/entry/stream?ts=…&sign=…")
 	}
 	return base[:cut], base[cut+1:] + "?" + query, nil
-}
-
-// rawPath returns the path of a URL as it stands: between host and query, not decoded.
-func rawPath(rawURL string) string {
-	base, _, _ := strings.Cut(rawURL, "#")
-	base, _, _ = strings.Cut(base, "?")
-	if _, rest, ok := strings.Cut(base, "://"); ok {
-		slash := strings.IndexByte(rest, '/')
-		if slash < 0 {
-			return ""
-		}
-		return rest[slash:]
-	}
-	return base
 }

@@ -15,6 +15,9 @@ const (
 	maxURL = 8 << 10
 )
 
+// playlistSuffix stands behind the playback id in the URL of a live stream on a custom domain.
+const playlistSuffix = ".m3u8"
+
 // Params is what one token is signed for.
 type Params struct {
 	// URI is what the token opens: the playback id of a live stream (not the stream's own id), the key
@@ -99,18 +102,17 @@ func (p *Params) checkURL() error {
 	if parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Hostname() == "" || parsed.User != nil {
 		return urlError("want https://host/…, without user or password")
 	}
-	query, err := url.ParseQuery(parsed.RawQuery)
-	if err != nil {
+	if _, err := url.ParseQuery(parsed.RawQuery); err != nil {
 		return urlError("the query cannot be read")
 	}
-	for name := range query {
-		if strings.EqualFold(name, QueryName) {
-			return urlError("has a parameter %s already; give the URL without its token", name)
-		}
+	if tokens.CarriesQuery(p.URL, QueryName) {
+		return urlError("has a parameter %s already; give the URL without its token", QueryName)
 	}
-	// An object cannot be a folder as well: this uri is a prefix that lacks its slash.
-	if p.URI != "" && strings.HasPrefix(strings.TrimPrefix(parsed.Path, "/"), p.URI+"/") {
-		return uriError("is a bare prefix of the URL's path, which also opens what only begins alike; end it with a slash")
+	// Qencode opens whatever begins with a uri. All of a path but the suffix of a live playlist is no
+	// name of a resource, so this uri is a prefix that lacks its slash.
+	rest, isPrefix := strings.CutPrefix(strings.TrimPrefix(parsed.Path, "/"), p.URI)
+	if p.URI != "" && isPrefix && rest != "" && rest != playlistSuffix && !strings.HasSuffix(p.URI, "/") {
+		return uriError("is a bare prefix of the URL's path, which also opens what only begins alike; give the whole key, or end the prefix with a slash")
 	}
 	return nil
 }

@@ -56,9 +56,25 @@ func TestURLsWithToken(t *testing.T) {
 			t.Errorf("%.60s: %v", url, err)
 		}
 	}
-	for uri, ok := range map[string]bool{"path/to": false, "path": false, "path/to/": true, "path/to/v.mp4": true, "path/to/v": true, "other": true} {
+	for uri, ok := range map[string]bool{"path/to": false, "path": false, "path/to/": true, "path/to/v.mp4": true, "path/to/v": false, "pa": false, "other": true} {
 		if _, err := sign(uri, "https://h/path/to/v.mp4"); (err == nil) != ok {
 			t.Errorf("%s: %v", uri, err)
+		}
+	}
+}
+
+func TestTheURLOfALivePlaylistBeginsWithItsURI(t *testing.T) {
+	key := prepare(t, testKeys(t)[smallKeyID].material())
+	for url, ok := range map[string]bool{
+		"https://live.example/" + playbackID + ".m3u8":      true,
+		"https://live.example/" + playbackID + "-b.m3u8":    false,
+		"https://live.example/" + playbackID + ".m3u8.bak":  false,
+		"https://live.example/" + playbackID + "%2Dsecret":  false,
+		"https://live.example/other/" + playbackID + ".mp4": true,
+	} {
+		_, err := key.Sign(qencode.Params{URI: playbackID, Expire: now().Add(time.Hour), URL: url}, now())
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", url, err)
 		}
 	}
 }

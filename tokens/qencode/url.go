@@ -3,6 +3,8 @@ package qencode
 import (
 	"net/url"
 	"strings"
+
+	"github.com/tokensvc/tokensvc/tokens"
 )
 
 // LiveURL returns the playlist URL of a live stream on Qencode's own host. The playback id becomes
@@ -24,7 +26,7 @@ func LiveDomainURL(domain, playbackID string) (string, error) {
 	if playbackID == "" || len(playbackID) > 128 || strings.ContainsFunc(playbackID, notInID) {
 		return "", urlError("a playback id has letters, digits, - and _, at most 128")
 	}
-	return "https://" + domain + "/" + playbackID + ".m3u8", nil
+	return "https://" + domain + "/" + playbackID + playlistSuffix, nil
 }
 
 // BucketURL returns the URL of an object in a media storage bucket. Regions are us-west and
@@ -59,20 +61,11 @@ func BucketDomainURL(domain, key string) (string, error) {
 // Split returns the token that a URL carries in its parameter auth. Errors wrap tokens.ErrRefused:
 // MALFORMED when it stands there twice or not at all.
 func Split(signedURL string) (string, error) {
-	base, _, _ := strings.Cut(signedURL, "#")
-	_, query, _ := strings.Cut(base, "?")
-	token, found := "", false
-	for parameter := range strings.SplitSeq(query, "&") {
-		name, value, _ := strings.Cut(parameter, "=")
-		if name != QueryName {
-			continue
-		}
-		if found {
-			return "", malformed("the URL has two parameters %s", QueryName)
-		}
-		token, found = value, true
-	}
-	if !found {
+	token, count := tokens.FindQuery(signedURL, QueryName)
+	switch {
+	case count > 1:
+		return "", malformed("the URL has two parameters %s", QueryName)
+	case count == 0:
 		return "", malformed("the URL has no parameter %s", QueryName)
 	}
 	return token, nil

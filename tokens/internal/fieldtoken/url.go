@@ -26,12 +26,8 @@ func CheckURL(rawURL, name string) *tokens.Error {
 	if !hasHostOrPath(rawURL) {
 		return tokens.ParamError(tokens.InvalidArgument, "url", "must begin with https:// or http:// and a host, or be a path that begins with one /")
 	}
-	base, _, _ := strings.Cut(rawURL, "#")
-	_, query, _ := strings.Cut(base, "?")
-	for parameter := range strings.SplitSeq(query, "&") {
-		if strings.HasPrefix(parameter, name+"=") {
-			return tokens.ParamError(tokens.InvalidArgument, "url", "has a parameter %s already; give the URL without its token", name)
-		}
+	if tokens.CarriesQuery(rawURL, name) {
+		return tokens.ParamError(tokens.InvalidArgument, "url", "has a parameter %s already; give the URL without its token", name)
 	}
 	return nil
 }
