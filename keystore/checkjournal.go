@@ -7,9 +7,11 @@ import (
 
 // Bounds of what a journal holds.
 const (
-	// MaxOrphans bounds the quarantine of a target. Rotation stops long before.
-	MaxOrphans = 100
+	// MaxOrphans is how many orphans a target may have before no more keys are made for it: a provider
+	// that loses answers must not be filled with keys.
+	MaxOrphans = 3
 
+	orphansKept  = 100 // one sweep may find more than MaxOrphans
 	maxSeen      = 10_000
 	maxVoid      = 4096
 	maxLastError = 256
@@ -32,7 +34,7 @@ func checkJournal(before, after Record) error {
 			return fmt.Errorf("%w: operation %s is closed twice", ErrIllegal, op.ID)
 		}
 		seen[op.ID] = true
-		if err := checkClosed(op, old, after); err != nil {
+		if err := checkClosed(op, before, after); err != nil {
 			return err
 		}
 	}
@@ -109,7 +111,8 @@ func checkOpen(op, old *Operation, after Record) error {
 	if err != nil {
 		return err
 	}
-	if !op.Step.activated() && to.State != Pending || op.Step.activated() && to.State == Pending {
+	restored := op.Mode == Cut && op.Step == Applied && to.State == Destroyed
+	if !op.Step.activated() && to.State != Pending && !restored || op.Step.activated() && to.State == Pending {
 		return fmt.Errorf("%w: operation %s is open at %s, where its key %d cannot be %s", ErrIllegal, op.ID, op.Step, op.To, to.State)
 	}
 	if to.State == Pending && len(to.Sealed) == 0 && (op.Mode != Overlap || op.Step == Minted) {
@@ -145,19 +148,19 @@ func checkHorizon(op *Operation, old *Key) error {
 	return nil
 }
 
-func checkClosed(op, old *Operation, after Record) error {
+func checkClosed(op *Operation, before, after Record) error {
 	if err := checkOperation(op, after); err != nil {
 		return err
 	}
 	if op.ClosedAt.IsZero() || len(op.Void) > 0 {
 		return fmt.Errorf("%w: a closed operation has the time of its end and holds no sealed value", ErrIllegal)
 	}
-	if old != nil && old.ID == op.ID {
+	if old := before.Operation; old != nil && old.ID == op.ID {
 		if err := checkSameOperation(old, op); err != nil {
 			return err
 		}
 	}
-	return checkClose(op, op.Outcome)
+	return checkClose(op, before, op.Outcome)
 }
 
 // checkSameOperation compares two states of one operation.
@@ -201,8 +204,8 @@ func checkActivation(before, after Record) error {
 }
 
 func checkOrphans(r Record) error {
-	if len(r.Orphans) > MaxOrphans {
-		return fmt.Errorf("%w: target %s has %d orphans; at most %d are kept", ErrIllegal, r.Target.ID, len(r.Orphans), MaxOrphans)
+	if len(r.Orphans) > orphansKept {
+		return fmt.Errorf("%w: target %s has %d orphans; at most %d are kept", ErrIllegal, r.Target.ID, len(r.Orphans), orphansKept)
 	}
 	kids := map[string]bool{}
 	for _, o := range r.Orphans {

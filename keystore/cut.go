@@ -51,6 +51,23 @@ func (r *Record) CancelCut(now time.Time) error {
 	return nil
 }
 
+// Restored goes from Applying to Applied after the provider has confirmed that its slot holds the old
+// secret again. The new key is destroyed; the operation is abandoned when the edges know the old one.
+func (r *Record) Restored(useAfter, now time.Time) error {
+	op := r.Operation
+	if op == nil {
+		return r.noOperation()
+	}
+	if op.Mode != Cut || op.Step != Applying || r.fromActive() == nil {
+		return fmt.Errorf("%w: a %s operation at step %s from key %d has nothing to restore", ErrIllegal, op.Mode, op.Step, op.From)
+	}
+	if err := r.Destroy(op.To, true, now); err != nil {
+		return err
+	}
+	op.UseAfter = useAfter
+	return r.advance(Applied, now)
+}
+
 // checkCut refuses to apply a cut too early or too late.
 func (op *Operation) checkCut(now time.Time, t Timing) error {
 	if op.Immediate {

@@ -109,6 +109,9 @@ func (r *Record) open(op Operation, steps []Step, now time.Time, t Timing) error
 	}
 	if op.Step == "" {
 		op.Step = steps[0]
+		if to, err := r.Key(op.To); err == nil && to.State == Retiring && slices.Contains(steps, Draining) {
+			op.Step = Draining
+		}
 	}
 	if !slices.Contains(steps, op.Step) {
 		return fmt.Errorf("%w: this %s operation of mode %s begins at one of %v, not %q", ErrIllegal, op.Kind, op.Mode, steps, op.Step)
@@ -187,16 +190,12 @@ func (r *Record) advance(step Step, now time.Time) error {
 }
 
 // ActivateTo makes the operation's new key the active one. The operation goes on to Draining where the
-// old key's tokens live on, and is done in a single slot. It waits for UseAfter, unless the operation is
-// Immediate or the target opens on apply.
+// old key's tokens live on, and is done in a single slot. That the edges know the key, by UseAfter or by
+// a probe, is for the caller to say.
 func (r *Record) ActivateTo(now time.Time, t Timing) error {
 	op := r.Operation
 	if op == nil {
 		return r.noOperation()
-	}
-	opens := op.Immediate || op.Mode == Cut && r.Target.Policy.OpenOnApply
-	if !opens && now.Before(op.UseAfter) {
-		return fmt.Errorf("%w: the edges may not know key %d before %s", ErrIllegal, op.To, op.UseAfter.UTC().Format(time.RFC3339))
 	}
 	return r.atomically(func() error {
 		if op.Mode == Cut {
@@ -243,16 +242,17 @@ func (r *Record) Void(sealed []byte, fingerprint string, now time.Time) error {
 	return nil
 }
 
-// Close ends the open operation as done or abandoned. Done wants the last step of its mode, and the old
-// key retired. Abandoning destroys the new key if it is still pending and lets the old key sign again:
-// the caller has revoked what the provider held of the new key, and where a single slot was in doubt, the
-// provider has confirmed that it holds the old secret. It is refused at Minting, which has to be swept.
+// Close ends the open operation as done or abandoned. Done wants the last step of its mode, the old key
+// retired, and the new one to have been active. Abandoning destroys the new key if it is still pending
+// and lets the old key sign again; the caller has revoked what the provider held of the new key. It is
+// refused at Minting, which has to be swept, and in a cut whose slot may hold the new secret: see
+// Restored.
 func (r *Record) Close(outcome string, now time.Time) error {
 	op := r.Operation
 	if op == nil {
 		return r.noOperation()
 	}
-	if err := checkClose(op, outcome); err != nil {
+	if err := checkClose(op, *r, outcome); err != nil {
 		return err
 	}
 	switch outcome {
@@ -260,8 +260,8 @@ func (r *Record) Close(outcome string, now time.Time) error {
 		if old, err := r.Key(op.From); err == nil && (old.State == Active || old.State == Retiring) {
 			return fmt.Errorf("%w: key %d is %s; retire it before operation %s is done", ErrIllegal, op.From, old.State, op.ID)
 		}
-		if to, err := r.Key(op.To); err != nil || to.State != Active {
-			return fmt.Errorf("%w: operation %s is done when key %d is active", ErrIllegal, op.ID, op.To)
+		if to, err := r.Key(op.To); err != nil || to.ActivatedAt.IsZero() {
+			return fmt.Errorf("%w: operation %s is done when key %d has been activated", ErrIllegal, op.ID, op.To)
 		}
 	case OutcomeAbandoned:
 		if to, err := r.Key(op.To); err == nil && to.State == Pending {
@@ -277,14 +277,19 @@ func (r *Record) Close(outcome string, now time.Time) error {
 	return nil
 }
 
-// checkClose refuses an outcome that the operation's step does not allow.
-func checkClose(op *Operation, outcome string) error {
+// checkClose refuses an outcome that the operation's step, or the slot as r has it before the change,
+// does not allow.
+func checkClose(op *Operation, r Record, outcome string) error {
 	legal := false
 	switch outcome {
 	case OutcomeDone:
 		legal = slices.Contains(lastSteps(op), op.Step)
 	case OutcomeAbandoned:
-		legal = op.Step != Minting
+		legal = !op.inDoubt()
+		if op.Mode == Cut && op.inDoubt() {
+			to, err := r.Key(op.To)
+			legal = op.From == 0 || op.Step == Applied && err == nil && to.State == Destroyed
+		}
 	case OutcomeSuperseded:
 		legal = true
 	}
@@ -327,8 +332,8 @@ func (r *Record) Quarantine(kid string, now time.Time) error {
 	if slices.ContainsFunc(r.Orphans, func(o Orphan) bool { return o.KID == kid }) {
 		return nil
 	}
-	if len(r.Orphans) >= MaxOrphans {
-		return fmt.Errorf("%w: target %s has %d orphans already; decide on them first", ErrIllegal, r.Target.ID, MaxOrphans)
+	if len(r.Orphans) >= orphansKept {
+		return fmt.Errorf("%w: target %s has %d orphans already; decide on them first", ErrIllegal, r.Target.ID, orphansKept)
 	}
 	r.Orphans = append(r.Orphans, Orphan{KID: kid, FoundAt: now, Operation: r.Operation.ID})
 	return nil

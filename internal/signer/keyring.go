@@ -23,6 +23,8 @@ type Key struct {
 	State   keystore.State
 	// Horizon is zero when no cut is scheduled.
 	Horizon time.Time
+	// HorizonEnds is when the horizon counts no more; zero when it holds.
+	HorizonEnds time.Time
 }
 
 // Target is a target with the keys that could be opened.
@@ -148,7 +150,7 @@ func (k *Keyring) open(r keystore.Record, before *Target) (*Target, error) {
 		}
 		key := &Key{
 			Key: prepared, Ref: Ref(r.Target.ID, stored.Version), Version: stored.Version,
-			State: stored.State, Horizon: stored.Horizon,
+			State: stored.State, Horizon: stored.Horizon, HorizonEnds: stored.HorizonEnds,
 		}
 		t.Keys = append(t.Keys, key)
 		if stored.State == keystore.Active {

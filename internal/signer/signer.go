@@ -124,7 +124,7 @@ func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Creden
 	if ttl == 0 {
 		ttl = p.TTL
 	}
-	w := window{ttl: ttl, granularity: p.ExpiryGranularity, maxLifetime: target.MaxTokenLifetime, horizon: key.Horizon}
+	w := window{ttl: ttl, granularity: p.ExpiryGranularity, maxLifetime: target.MaxTokenLifetime, horizon: s.horizon(key, now)}
 	exp, clamped, err := w.expiry(now)
 	if err != nil {
 		return Credential{}, err
@@ -174,9 +174,23 @@ func signNow(target *Target, p *playback.Entry, r Request, exp, now time.Time) (
 	return target.Active.Sign(params, now)
 }
 
-// reopening is when signing is expected to be open again after a cut at the key's horizon.
+// horizon returns the key's horizon, or zero once it has ended by the slowest clock: whoever was to carry
+// the cut out has not begun, or the snapshot would say so, and must schedule another one.
+func (s *Signer) horizon(k *Key, now time.Time) time.Time {
+	if !k.HorizonEnds.IsZero() && !now.Before(k.HorizonEnds.Add(s.cfg.Timing.ClockSkew)) {
+		return time.Time{}
+	}
+	return k.Horizon
+}
+
+// reopening is when signing is expected to be open again after a cut at the key's horizon: with its
+// successor, or with the key itself if nobody carries the cut out.
 func (s *Signer) reopening(k *Key) time.Time {
-	return k.Horizon.Add(s.cfg.Timing.ClockSkew + s.cfg.MaxCall + s.cfg.Propagation + s.cfg.Timing.SnapshotMaxAge)
+	opens := k.Horizon.Add(s.cfg.Timing.ClockSkew + s.cfg.MaxCall + s.cfg.Propagation + s.cfg.Timing.SnapshotMaxAge)
+	if ends := k.HorizonEnds.Add(s.cfg.Timing.ClockSkew); !k.HorizonEnds.IsZero() && ends.Before(opens) {
+		return ends
+	}
+	return opens
 }
 
 func (s *Signer) cutover(k *Key, now time.Time) *Error {

@@ -133,3 +133,49 @@ func testRewrapFailures(t *testing.T, h *harness) {
 	h.wantSealed(t, "c", 3, "new")
 	wantEqual(t, h.get(t, "b"), broken)
 }
+
+// testRewrapVoid: the sealed value that ends a slot moves to the new master key like any secret.
+func testRewrapVoid(t *testing.T, h *harness) {
+	old, current := labelSealer{current: "old"}, labelSealer{current: "new"}
+	x := target("pair")
+	x.Provider, x.Resources = "agora", []string{"one", "two"}
+	if _, err := h.Create(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	timing := keystore.DefaultTiming()
+	binding := keystore.Binding{Target: "pair", Version: 1}
+	for _, change := range []func(*keystore.Record) error{
+		func(r *keystore.Record) error {
+			for version := 1; version <= 2; version++ {
+				sealed, err := current.Seal(keystore.Binding{Target: "pair", Version: version}, secretOf("pair", version))
+				if err != nil {
+					return err
+				}
+				r.Add(keystore.Key{Sealed: sealed, Fingerprint: strconv.Itoa(version), Slot: version - 1}, h.clock.Now())
+			}
+			if err := r.Activate(1, h.clock.Now(), timing); err != nil {
+				return err
+			}
+			return r.Begin(keystore.Operation{ID: operationID(1), Kind: keystore.Rotate, To: 2, Immediate: true}, h.clock.Now(), timing)
+		},
+		func(r *keystore.Record) error { return r.Advance(keystore.Applied, h.clock.Now(), timing) },
+		func(r *keystore.Record) error { return r.ActivateTo(h.clock.Now(), timing) },
+		func(r *keystore.Record) error {
+			sealed, err := old.Seal(binding, secretOf("void", 1))
+			if err != nil {
+				return err
+			}
+			return r.Void(sealed, "void", h.clock.Now())
+		},
+	} {
+		h.update(t, "pair", change)
+	}
+	changed, err := keystore.RewrapAll(t.Context(), h, current, "rewrap", nil)
+	if err != nil || changed != 1 {
+		t.Fatalf("%d secrets moved, %v; want the one of the journal", changed, err)
+	}
+	void := h.get(t, "pair").Operation.Void
+	if secret, err := current.Open(binding, void); err != nil || !secret.Equal(secretOf("void", 1)) || !bytes.HasPrefix(void, []byte("new|")) {
+		t.Fatalf("the journal holds %q, %v", void, err)
+	}
+}

@@ -62,6 +62,7 @@ func Run(t *testing.T, c Config) {
 		"watch":                          testWatch,
 		"watch ends":                     testWatchEnds,
 		"rewrap":                         testRewrap,
+		"rewrap reaches the journal":     testRewrapVoid,
 		"rewrap goes on after a failure": testRewrapFailures,
 	}
 	if c.Reopen != nil {
