@@ -184,7 +184,7 @@ func TestWrongOrMissingMasterKeyIsSaidAtStart(t *testing.T) {
 	garbage := cfg
 	garbage.MasterKey.Environment = tokens.NewSecret([]byte("garbage"))
 	fails("garbage in the environment", garbage, "TOKENSVC_MASTER_KEY")
-	if err := os.Chmod(file, 0o644); err != nil { //nolint:gosec // that is what is refused
+	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	fails("a file that others can read", cfg, file)

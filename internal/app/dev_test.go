@@ -25,7 +25,7 @@ func dev(t *testing.T, data string) (*running, app.DevInfo) {
 // fetch returns the status of a URL of the edge.
 func fetch(t *testing.T, r *running, url string) int {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,8 @@ func TestBatchAnswersEveryItemInOrder(t *testing.T) {
 	if got.message == nil {
 		t.Fatalf("%v", got.status)
 	}
-	outcomes := got.message.(*pb.BatchSignPlaybackResponse).GetOutcomes() //nolint:forcetypeassert // it answers the batch
+	response, _ := got.message.(*pb.BatchSignPlaybackResponse)
+	outcomes := response.GetOutcomes()
 	if len(outcomes) != 1000 {
 		t.Fatalf("%d outcomes", len(outcomes))
 	}

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -290,7 +291,7 @@ var rsaKeys = sync.OnceValue(func() []rsaKey {
 // hexSecret returns a secret of 32 hex digits that only tests use.
 func hexSecret(n int) string {
 	return fmt.Sprintf("%016x", 0xc0ffee00_00000000+uint64(n)) + "5f3a9b1c77d0e264"
-} //nolint:gosec // n is small
+}
 
 // provider is one kind of target with all that a test needs of it.
 type provider struct {
@@ -405,7 +406,7 @@ func (e *service) dump(t *testing.T) string {
 	for i := range records {
 		for j := range records[i].Keys {
 			k := &records[i].Keys[j]
-			k.Sealed = []byte(fmt.Sprint(len(k.Sealed) > 0))
+			k.Sealed = strconv.AppendBool(nil, len(k.Sealed) > 0)
 		}
 	}
 	playbacks, err := e.store.ListPlaybacks(t.Context(), keystore.Page{})

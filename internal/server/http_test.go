@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
-
-	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 
 	"github.com/tokensvc/tokensvc/tokens"
 )
@@ -135,7 +134,7 @@ func TestOversizedBodyWithoutALengthIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	if got := refusal(t, e.send(t, r)); got.http != http.StatusRequestEntityTooLarge || got.reason(t) != tokens.RequestTooLarge || codes.Code(got.status.GetCode()) != codes.ResourceExhausted { //nolint:gosec // codes are small
+	if got := refusal(t, e.send(t, r)); got.http != http.StatusRequestEntityTooLarge || got.reason(t) != tokens.RequestTooLarge || codes.Code(got.status.GetCode()) != codes.ResourceExhausted {
 		t.Errorf("%v", got)
 	}
 }
@@ -145,8 +144,13 @@ func TestLoopbackNamesAndOwnOriginPass(t *testing.T) {
 	host := strings.TrimPrefix(e.base, "http://")
 	_, port, _ := strings.Cut(host, ":")
 	for _, header := range [][]string{
-		{}, {"Origin", e.base}, {"Host", "localhost:" + port, "Origin", "http://LOCALHOST:" + port}, {"Host", "localhost"},
-		{"Host", "[::1]:" + port}, {"Host", "127.0.0.1"}, {"Host", "127.1.2.3:80"},
+		{},
+		{"Origin", e.base},
+		{"Host", "localhost:" + port, "Origin", "http://LOCALHOST:" + port},
+		{"Host", "localhost"},
+		{"Host", "[::1]:" + port},
+		{"Host", "127.0.0.1"},
+		{"Host", "127.1.2.3:80"},
 	} {
 		if a := e.do(t, "GET", "/v1/targets", nil, header...); a.code != 200 {
 			t.Errorf("%v: %d %s", header, a.code, a.body)

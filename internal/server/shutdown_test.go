@@ -36,7 +36,7 @@ func TestShutdownLosesNoCallInFlight(t *testing.T) {
 			}
 		})
 		calls.Go(func() {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.base+spied, nil)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.base+spied, http.NoBody)
 			check(t, err)
 			resp, err := e.client.Do(r)
 			if err != nil {
@@ -45,7 +45,7 @@ func TestShutdownLosesNoCallInFlight(t *testing.T) {
 			}
 			body, err := io.ReadAll(resp.Body)
 			check(t, resp.Body.Close())
-			if err != nil || resp.StatusCode != 200 || !contains(body, `"wowza"`) {
+			if err != nil || resp.StatusCode != http.StatusOK || !contains(body, `"wowza"`) {
 				t.Errorf("HTTP call in flight: %d %s %v", resp.StatusCode, body, err)
 			}
 		})
@@ -117,8 +117,14 @@ func TestReadinessFallsBeforeTheListenersClose(t *testing.T) {
 	<-inside
 	down := make(chan error, 1)
 	go func() { down <- e.server.Shutdown(context.WithoutCancel(t.Context())) }()
-	for probe("/readyz") == 200 {
+	for range 5000 {
+		if probe("/readyz") != 200 {
+			break
+		}
 		time.Sleep(time.Millisecond)
+	}
+	if got := probe("/readyz"); got != 503 {
+		t.Errorf("readyz %d while shutting down", got)
 	}
 	if got := probe("/livez"); got != 200 {
 		t.Errorf("livez %d while shutting down", got)
@@ -141,7 +147,7 @@ func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, e.base+spied, nil)
+		r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, e.base+spied, http.NoBody)
 		check(t, err)
 		if resp, err := e.client.Do(r); err == nil {
 			_ = resp.Body.Close()
