@@ -83,7 +83,7 @@ func printDev(w io.Writer, info app.DevInfo) error {
 	}
 	first := info.Playbacks[0].ID
 	fmt.Fprintf(&next, "  curl -s -X POST %s/v1/playbacks/%s:sign -H 'Content-Type: application/json' -d '{\"viewer\":\"alice\"}'\n", info.HTTP, first)
-	fmt.Fprintf(&next, "\nand in a browser: %s?playback=%s\n", info.Player, first)
+	fmt.Fprintf(&next, "\nand in a browser: %s?playback=%s&viewer=alice\n", info.Player, first)
 	_, err := io.WriteString(w, next.String())
 	return err
 }

@@ -62,12 +62,18 @@ func (f *playbackFlags) apply(cmd *cobra.Command, p *tokensvcv1.Playback) ([]str
 		}
 		return false
 	}
-	bindings := 0
-	binding := func(path string, set func(), names ...string) {
-		if changed(names...) {
-			set()
-			bindings++
-			paths = append(paths, path)
+	// Only the parts of a binding that were named change; the others stay as they are.
+	var bound []string
+	binding := func(scheme string, set func(), flags ...string) {
+		if !changed(flags...) {
+			return
+		}
+		set()
+		bound = append(bound, scheme)
+		for _, flag := range flags {
+			if changed(flag) {
+				paths = append(paths, scheme+bindingField(flag))
+			}
 		}
 	}
 	binding("hdnts", func() {
@@ -82,8 +88,8 @@ func (f *playbackFlags) apply(cmd *cobra.Command, p *tokensvcv1.Playback) ([]str
 		}}
 	}, "uri", "whole-bucket", "viewer-claim", "claim")
 	binding("agora", func() { p.Binding = &tokensvcv1.Playback_Agora{Agora: &tokensvcv1.Agora{}} }, "agora")
-	if bindings > 1 {
-		return nil, usageError("the flags of one scheme only: %s", strings.Join(paths, ", "))
+	if len(bound) > 1 {
+		return nil, usageError("the flags of one scheme only: %s", strings.Join(bound, ", "))
 	}
 	plain := func(flag, path string, set func()) {
 		if changed(flag) {
@@ -102,6 +108,18 @@ func (f *playbackFlags) apply(cmd *cobra.Command, p *tokensvcv1.Playback) ([]str
 		}
 	})
 	return paths, nil
+}
+
+// bindingField returns the path of the field that a flag sets, below its scheme's binding.
+func bindingField(flag string) string {
+	switch flag {
+	case "agora":
+		return ""
+	case "claim":
+		return ".claims"
+	default:
+		return "." + strings.ReplaceAll(flag, "-", "_")
+	}
 }
 
 func newPlaybacksCreate(c *common) *cobra.Command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,28 +79,46 @@ func run(ctx context.Context, args []string, sys system) int {
 		code, err = exit.code, exit.err
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(sys.err, "tokensvc: %s\n", explainError(err)) // nowhere else to say it
+		reportError(sys.err, root, err)
 	}
 	return code
 }
 
-// explainError says an error in one line with its reason, and what to do where that is known.
-func explainError(err error) string {
+// reportError says why a command failed on stderr: a line for people, or with --output json an object
+// {"error":{"reason":…,"message":…}}.
+func reportError(w io.Writer, root *cobra.Command, err error) {
+	reason, message := explainError(err)
+	if output, _ := root.PersistentFlags().GetString("output"); output == "json" {
+		type fault struct {
+			Reason  string `json:"reason,omitempty"`
+			Message string `json:"message"`
+		}
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		_ = e.Encode(map[string]fault{"error": {reason, message}}) // nowhere else to say it
+		return
+	}
+	if reason != "" {
+		message = reason + ": " + message
+	}
+	_, _ = fmt.Fprintf(w, "tokensvc: %s\n", message) // nowhere else to say it
+}
+
+// explainError returns an error's reason, where it has one, and its text, with what to do where that is
+// known.
+func explainError(err error) (reason, message string) {
 	if s, ok := status.FromError(err); ok {
 		if s.Code() == codes.Unavailable && !hasReason(s) {
-			return "no tokensvc answers there; start one with `tokensvc dev` or `tokensvc serve`, or name it with --server (" + s.Message() + ")"
+			return "", "no tokensvc answers there; start one with `tokensvc dev` or `tokensvc serve`, or name it with --server (" + s.Message() + ")"
 		}
 		for _, d := range s.Details() {
 			if info, ok := d.(*errdetails.ErrorInfo); ok {
-				return info.GetReason() + ": " + s.Message()
+				return info.GetReason(), s.Message()
 			}
 		}
-		return s.Message()
+		return "", s.Message()
 	}
-	if reason := tokens.ReasonOf(err); reason != "" {
-		return string(reason) + ": " + err.Error()
-	}
-	return err.Error()
+	return string(tokens.ReasonOf(err)), err.Error()
 }
 
 func hasReason(s *status.Status) bool {

@@ -31,7 +31,7 @@ func newServe(c *common) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			in.Log.Info("serving", "grpc", service.GRPCAddr(), "http", service.HTTPAddr(), "store", cfg.Store.Path, "version", obs.Version().Version)
+			in.Log.Info("serving", "grpc", service.GRPCAddr(), "http", service.HTTPAddr(), "store", cfg.Store.Path, "callers", "not authenticated yet: loopback only", "version", obs.Version().Version)
 			return service.Run(cmd.Context())
 		},
 	}
@@ -59,8 +59,7 @@ func (c *common) loadConfig(cmd *cobra.Command) (config.Config, error) {
 
 // inputs are what the service takes from this process.
 func (c *common) inputs(cfg config.Config) app.Inputs {
-	return app.Inputs{
-		Stdin: c.sys.in, CPUs: app.TuneRuntime(c.sys.environ), Now: time.Now,
-		Log: obs.NewLogger(c.sys.err, cfg.Log.SlogLevel(), cfg.Log.Format),
-	}
+	log := obs.NewLogger(c.sys.err, cfg.Log.SlogLevel(), cfg.Log.Format)
+	obs.RouteLibraryLogs(log)
+	return app.Inputs{Stdin: c.sys.in, CPUs: app.TuneRuntime(c.sys.environ), Now: time.Now, Log: log}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,7 @@ type App struct {
 	cfg       config.Config
 	log       *slog.Logger
 	now       func() time.Time
+	holder    string // of leases
 	store     *sqlite.Store
 	sealer    *envelope.Envelope
 	keyring   *signer.Keyring
@@ -55,7 +57,7 @@ type App struct {
 // New opens the store, proves the master key, loads the snapshots and binds the listeners. Close or
 // Run must follow.
 func New(ctx context.Context, cfg config.Config, in Inputs) (*App, error) {
-	a := &App{cfg: cfg, log: in.Log, now: in.Now}
+	a := &App{cfg: cfg, log: in.Log, now: in.Now, holder: "start/" + rand.Text()}
 	if err := a.open(ctx, in); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

@@ -104,7 +104,7 @@ func (a *App) seedTarget(ctx context.Context, t keystore.Target) error {
 	if err != nil {
 		return err
 	}
-	fence, err := a.store.Lease(ctx, t.ID, "dev", managedLease)
+	fence, err := a.lease(ctx, t.ID)
 	if err != nil {
 		return err
 	}

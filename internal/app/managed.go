@@ -43,18 +43,15 @@ func (a *App) applyManaged(ctx context.Context) error {
 
 // applyTarget creates or changes a target; an unchanged one is left alone.
 func (a *App) applyTarget(ctx context.Context, t keystore.Target) error {
+	_, err := a.store.Create(ctx, t)
+	if !errors.Is(err, keystore.ErrConflict) {
+		return err
+	}
 	record, err := a.store.Get(ctx, t.ID)
-	if errors.Is(err, keystore.ErrNotFound) {
-		_, err = a.store.Create(ctx, t)
+	if err != nil || t.Equal(record.Target) {
 		return err
 	}
-	if err != nil {
-		return err
-	}
-	if t.Equal(record.Target) {
-		return nil
-	}
-	fence, err := a.store.Lease(ctx, t.ID, "config", managedLease)
+	fence, err := a.lease(ctx, t.ID)
 	if err != nil {
 		return err
 	}
@@ -63,6 +60,23 @@ func (a *App) applyTarget(ctx context.Context, t keystore.Target) error {
 		return nil
 	})
 	return errors.Join(err, a.store.Release(ctx, t.ID, fence))
+}
+
+// lease waits shortly for another process that starts at the same time. Every App is a holder of its own.
+func (a *App) lease(ctx context.Context, target string) (keystore.Fence, error) {
+	retry := time.NewTicker(50 * time.Millisecond)
+	defer retry.Stop()
+	for tries := 1; ; tries++ {
+		fence, err := a.store.Lease(ctx, target, a.holder, managedLease)
+		if !errors.Is(err, keystore.ErrConflict) || tries == 100 {
+			return fence, err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-retry.C:
+		}
+	}
 }
 
 func (a *App) applyPlaybacks(ctx context.Context) error {
@@ -80,7 +94,7 @@ func (a *App) applyPlaybacks(ctx context.Context) error {
 	}
 	for i := range all {
 		if all[i].Managed && !inFile[all[i].ID] {
-			if err := a.store.DeletePlayback(ctx, all[i].ID); err != nil {
+			if err := a.store.DeletePlayback(ctx, all[i].ID); err != nil && !errors.Is(err, keystore.ErrNotFound) {
 				return fmt.Errorf("playback %q, no longer in the config file: %w", all[i].ID, err)
 			}
 		}
@@ -107,8 +121,10 @@ func (a *App) applyPlayback(ctx context.Context, p playback.Playback) error {
 	}
 	if errors.Is(err, keystore.ErrNotFound) {
 		p.CreatedAt, p.UpdatedAt = now, now
-		_, err = a.store.CreatePlayback(ctx, p)
-		return err
+		if _, err = a.store.CreatePlayback(ctx, p); !errors.Is(err, keystore.ErrConflict) {
+			return err
+		}
+		stored, err = a.store.GetPlayback(ctx, p.ID) // another process was first
 	}
 	if err != nil {
 		return err

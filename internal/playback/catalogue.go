@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -81,6 +82,16 @@ func (c *Catalogue) Get(id string) *Entry {
 		return e.(*Entry) //nolint:errcheck // only *Entry is ever stored
 	}
 	return nil
+}
+
+// Of yields the playbacks of a target, in no order.
+func (c *Catalogue) Of(target string) iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		c.entries.Range(func(_, e any) bool {
+			entry := e.(*Entry) //nolint:errcheck // only *Entry is ever stored
+			return entry.TargetID != target || yield(entry)
+		})
+	}
 }
 
 // Refresh reads all playbacks from the store.

@@ -23,8 +23,8 @@ func newGateway(ctx context.Context, conn grpc.ClientConnInterface, further []Se
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, newStrictJSON()),
 		runtime.WithIncomingHeaderMatcher(incomingHeader),
-		runtime.WithOutgoingHeaderMatcher(outgoingHeader),
-		runtime.WithOutgoingTrailerMatcher(func(string) (string, bool) { return "", false }),
+		runtime.WithOutgoingHeaderMatcher(withhold), // arrive has sent the request id
+		runtime.WithOutgoingTrailerMatcher(withhold),
 		runtime.WithErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 			if md, ok := runtime.ServerMetadataFromContext(ctx); ok {
 				for _, id := range md.HeaderMD.Get(requestIDHeader) {
@@ -60,18 +60,16 @@ func newGateway(ctx context.Context, conn grpc.ClientConnInterface, further []Se
 // incomingHeader is the allow-list of headers that become metadata. A caller's Grpc-Metadata-* never
 // does: it would read like something the service itself has established.
 func incomingHeader(name string) (string, bool) {
-	if strings.EqualFold(name, requestIDHeader) {
-		return requestIDHeader, true
+	switch name = strings.ToLower(name); name {
+	case requestIDHeader, "traceparent", "tracestate":
+		return name, true
+	default:
+		return "", false
 	}
-	return "", false
 }
 
-func outgoingHeader(name string) (string, bool) {
-	if name == requestIDHeader {
-		return "X-Request-Id", true
-	}
-	return "", false
-}
+// withhold lets no metadata become a header.
+func withhold(string) (string, bool) { return "", false }
 
 // routingError answers paths and methods that no RPC maps to.
 func routingError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
@@ -93,7 +91,7 @@ func writeError(w http.ResponseWriter, r *http.Request, s *status.Status) {
 
 func writeErrorAs(w http.ResponseWriter, r *http.Request, code int, s *status.Status) {
 	s = withReason(s)
-	body, err := protojson.Marshal(s.Proto())
+	body, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(s.Proto())
 	if err != nil {
 		body, code = []byte(`{"code":13}`), http.StatusInternalServerError
 	}

@@ -42,6 +42,7 @@ func (c *inProcess) Invoke(ctx context.Context, method string, args, reply any, 
 	if !ok {
 		return status.Errorf(codes.Unimplemented, "unknown method %s", method)
 	}
+	reached(ctx)
 	if err := ctx.Err(); err != nil {
 		return status.FromContextError(err).Err()
 	}

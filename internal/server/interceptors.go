@@ -22,11 +22,12 @@ import (
 const requestIDHeader = "x-request-id"
 
 // interceptors returns the chain that every call passes, from outside or in process, in this order:
-// request id, log, error map, recovery, deadline, validation.
+// request id, log, audit, error map, recovery, deadline, validation.
 func interceptors(log *slog.Logger, validator protovalidate.Validator, timeout time.Duration, now func() time.Time) grpc.UnaryServerInterceptor {
 	return chain(
 		identify,
 		logCalls(log, now),
+		auditCalls(log),
 		mapErrors,
 		recoverPanics(log),
 		limitTime(timeout),
@@ -67,7 +68,7 @@ func logCalls(log *slog.Logger, now func() time.Time) grpc.UnaryServerIntercepto
 		if log.Enabled(ctx, level) {
 			attrs := []slog.Attr{
 				slog.String("method", info.FullMethod), slog.String("code", code.String()),
-				slog.String("request_id", obs.RequestID(ctx)), slog.Duration("took", now().Sub(began)),
+				slog.String("request_id", obs.RequestID(ctx)), slog.Float64("took_ms", float64(now().Sub(began))/float64(time.Millisecond)),
 			}
 			if err != nil {
 				attrs = append(attrs, slog.String("reason", reasonIn(status.Convert(err))), slog.String("error", status.Convert(err).Message()))

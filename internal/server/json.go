@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
+	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc/codes"
@@ -62,18 +62,20 @@ func (j *strictJSON) Unmarshal(body []byte, v any) error {
 // describeJSON says what is wrong with a body without repeating any value of it.
 func describeJSON(err error) error {
 	text := err.Error()
-	at := first(regexp.MustCompile(`\((line \d+:\d+)\)`), text)
-	if at == "" {
-		at = "the body"
+	at := "the body"
+	if line := between(text, "(line ", ")"); line != "" {
+		at = "line " + line
 	}
-	if name := first(regexp.MustCompile(`unknown field "([a-zA-Z0-9_.]{1,64})"`), text); name != "" {
+	if name := between(text, `unknown field "`, `"`); name != "" {
 		return fmt.Errorf("%s: unknown field %q; /openapi.json lists the fields", at, name)
 	}
-	if name := first(regexp.MustCompile(`duplicate field "([a-zA-Z0-9_.]{1,64})"`), text); name != "" {
+	if name := between(text, `duplicate field "`, `"`); name != "" {
 		return fmt.Errorf("%s: field %q is there twice", at, name)
 	}
-	if name := first(regexp.MustCompile(`invalid value for [a-z0-9]+ field ([a-zA-Z0-9_]{1,64})`), text); name != "" {
-		return fmt.Errorf("%s: invalid value for field %q; bytes are base64, durations look like \"60s\", times like \"2026-12-24T20:00:00Z\"", at, name)
+	if _, rest, ok := strings.Cut(text, "invalid value for "); ok {
+		if name := between(rest+":", " field ", ":"); name != "" {
+			return fmt.Errorf("%s: invalid value for field %q; bytes are base64, durations look like \"60s\", times like \"2026-12-24T20:00:00Z\"", at, name)
+		}
 	}
 	return fmt.Errorf("%s: not a valid JSON message for this call", at)
 }
@@ -84,18 +86,26 @@ func describeParameters(s *status.Status) *status.Status {
 	if s.Code() != codes.InvalidArgument || reasonIn(s) != "" {
 		return s
 	}
-	for _, pattern := range []string{`^type mismatch, parameter: ([a-z_.]+),`, `^parsing field "([a-z_.]+)"`} {
-		if name := first(regexp.MustCompile(pattern), s.Message()); name != "" {
+	for before, after := range map[string]string{"type mismatch, parameter: ": ",", `parsing field "`: `"`} {
+		if name := between(s.Message(), before, after); name != "" {
 			return status.Newf(codes.InvalidArgument, "invalid value for parameter %q", name)
 		}
 	}
 	return s
 }
 
-// first returns the first group of the first match, or "".
-func first(pattern *regexp.Regexp, text string) string {
-	if m := pattern.FindStringSubmatch(text); m != nil {
-		return m[1]
+// between returns what stands in text behind before and in front of after, if it is a short name or
+// position: anything else could be a value.
+func between(text, before, after string) string {
+	_, rest, ok := strings.Cut(text, before)
+	if !ok {
+		return ""
 	}
-	return ""
+	name, _, ok := strings.Cut(rest, after)
+	if !ok || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '.' && r != ':'
+	}) {
+		return ""
+	}
+	return name
 }

@@ -11,14 +11,19 @@ import (
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
 	"github.com/tokensvc/tokensvc/internal/keyimport"
 	"github.com/tokensvc/tokensvc/internal/obs"
+	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/internal/schemes"
 	"github.com/tokensvc/tokensvc/internal/signer"
 	"github.com/tokensvc/tokensvc/keystore"
 	"github.com/tokensvc/tokensvc/tokens"
 )
 
-// changeLease is how long one administrative change may hold its target.
-const changeLease = 10 * time.Second
+// changeLease is how long one administrative change may hold its target, and refreshTime how long the
+// keyring may take to follow it.
+const (
+	changeLease = 10 * time.Second
+	refreshTime = 5 * time.Second
+)
 
 // A change waits two seconds for the one before it.
 const (
@@ -30,13 +35,14 @@ type keyService struct {
 	tokensvcv1.UnimplementedKeyServiceServer
 	store     keystore.Store
 	sealer    keystore.Sealer
+	catalogue *playback.Catalogue
 	keyring   *signer.Keyring
 	timing    keystore.Timing
 	accounts  map[string]string // id -> provider
 	validator protovalidate.Validator
 	holder    string
 	now       func() time.Time
-	audit     *slog.Logger
+	log       *slog.Logger
 }
 
 // CreateTarget implements KeyService.
@@ -50,10 +56,7 @@ func (s *keyService) CreateTarget(ctx context.Context, r *tokensvcv1.CreateTarge
 	if err != nil {
 		return nil, existsAs(err, "target %q exists already; update it instead", t.ID)
 	}
-	s.log(ctx, "target created", t.ID, 0)
-	if err := s.keyring.Refresh(ctx); err != nil {
-		return nil, err
-	}
+	s.refresh(ctx)
 	return &tokensvcv1.CreateTargetResponse{Target: targetProto(record.Target)}, nil
 }
 
@@ -81,9 +84,28 @@ func (s *keyService) GetTarget(ctx context.Context, r *tokensvcv1.GetTargetReque
 func (s *keyService) get(ctx context.Context, id string) (keystore.Record, error) {
 	record, err := s.store.Get(ctx, id)
 	if errors.Is(err, keystore.ErrNotFound) {
-		return record, refuse(tokens.NotFound, "target %q does not exist", id)
+		return record, refuse(tokens.NotFound, "target %q does not exist; `tokensvc targets list` shows them", id)
 	}
 	return record, err
+}
+
+// key returns a version of a target, or says how to find the ones there are.
+func key(record *keystore.Record, version int32) (*keystore.Key, error) {
+	k, err := record.Key(int(version))
+	if errors.Is(err, keystore.ErrNotFound) {
+		return nil, refuse(tokens.NotFound, "target %q has no key version %d; `tokensvc keys list %s` shows them", record.Target.ID, version, record.Target.ID)
+	}
+	return k, err
+}
+
+// checkPlaybacks refuses a change of a target that would leave playbacks which can no longer be signed.
+func (s *keyService) checkPlaybacks(next keystore.Target) error {
+	for p := range s.catalogue.Of(next.ID) {
+		if err := playback.Check(p.Playback, next, s.now()); err != nil {
+			return refuse(tokens.InUse, "playback %q could no longer be signed: %v; change the playback first", p.ID, err)
+		}
+	}
+	return nil
 }
 
 // ListTargets implements KeyService.
@@ -110,24 +132,27 @@ func (s *keyService) UpdateTarget(ctx context.Context, r *tokensvcv1.UpdateTarge
 	if id == "" {
 		return nil, tokens.ParamError(tokens.InvalidArgument, "target.id", "name the target to change")
 	}
-	record, err := s.change(ctx, id, "target updated", func(record *keystore.Record) (int, error) {
+	record, err := s.change(ctx, id, func(record *keystore.Record) error {
 		if record.Target.Managed {
-			return 0, refuse(tokens.ReadOnly, "target %q stands in the config file; change it there and restart", id)
+			return refuse(tokens.ReadOnly, "target %q stands in the config file; change it there and restart", id)
 		}
 		merged := targetProto(record.Target)
 		if err := applyMask(merged, r.GetTarget(), r.GetUpdateMask(), targetMutable()); err != nil {
-			return 0, err
+			return err
 		}
 		if err := s.validator.Validate(merged); err != nil {
-			return 0, err
+			return err
 		}
 		next, err := s.target(merged)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		next.Resources, next.Policy = record.Target.Resources, record.Target.Policy
+		if err := s.checkPlaybacks(next); err != nil {
+			return err
+		}
 		record.Target = next
-		return 0, nil
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -155,10 +180,7 @@ func (s *keyService) DeleteTarget(ctx context.Context, r *tokensvcv1.DeleteTarge
 		}
 		return nil, err
 	}
-	s.log(ctx, "target deleted", r.GetId(), 0)
-	if err := s.keyring.Refresh(ctx); err != nil {
-		return nil, err
-	}
+	s.refresh(ctx)
 	return &tokensvcv1.DeleteTargetResponse{}, nil
 }
 
@@ -181,7 +203,7 @@ func (s *keyService) GetKey(ctx context.Context, r *tokensvcv1.GetKeyRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	k, err := record.Key(int(r.GetVersion()))
+	k, err := key(&record, r.GetVersion())
 	if err != nil {
 		return nil, err
 	}
@@ -209,28 +231,28 @@ func (s *keyService) ImportKey(ctx context.Context, r *tokensvcv1.ImportKeyReque
 		return nil, err
 	}
 	version := 0
-	record, err = s.change(ctx, r.GetTargetId(), "key imported", func(record *keystore.Record) (int, error) {
+	record, err = s.change(ctx, r.GetTargetId(), func(record *keystore.Record) error {
 		for _, k := range record.Keys {
 			if k.Fingerprint == read.Fingerprint && k.State != keystore.Destroyed {
-				return 0, refuse(tokens.AlreadyExists, "key %d of target %q is the same key, in state %s", k.Version, record.Target.ID, k.State)
+				return refuse(tokens.AlreadyExists, "key %d of target %q is the same key, in state %s", k.Version, record.Target.ID, k.State)
 			}
 		}
 		k := record.Add(keystore.Key{KID: read.KID, Fingerprint: read.Fingerprint, Origin: "import"}, s.now())
 		version = k.Version
 		sealed, err := s.sealer.Seal(keystore.Binding{Target: record.Target.ID, Version: version}, read.Material.Secret)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		k.Sealed = sealed
 		if r.GetActivate() {
-			return version, record.Activate(version, s.now(), s.timing)
+			return record.Activate(version, s.now(), s.timing)
 		}
-		return version, nil
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	k, err := record.Key(version)
+	k, err := key(&record, int32(version)) //nolint:gosec // versions are counted one by one
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +261,7 @@ func (s *keyService) ImportKey(ctx context.Context, r *tokensvcv1.ImportKeyReque
 
 // ActivateKey implements KeyService.
 func (s *keyService) ActivateKey(ctx context.Context, r *tokensvcv1.ActivateKeyRequest) (*tokensvcv1.ActivateKeyResponse, error) {
-	k, err := s.move(ctx, r.GetTargetId(), r.GetVersion(), "key activated", func(record *keystore.Record, version int) error {
+	k, err := s.move(ctx, r.GetTargetId(), r.GetVersion(), func(record *keystore.Record, version int) error {
 		return record.Activate(version, s.now(), s.timing)
 	})
 	return &tokensvcv1.ActivateKeyResponse{Key: k}, err
@@ -247,14 +269,12 @@ func (s *keyService) ActivateKey(ctx context.Context, r *tokensvcv1.ActivateKeyR
 
 // RetireKey implements KeyService.
 func (s *keyService) RetireKey(ctx context.Context, r *tokensvcv1.RetireKeyRequest) (*tokensvcv1.RetireKeyResponse, error) {
-	what := "key retired"
 	if r.GetHorizon() != nil {
-		what = "cut scheduled"
 		if err := r.GetHorizon().CheckValid(); err != nil || r.GetHorizon().GetSeconds() < 1 || r.GetHorizon().GetSeconds() > tokens.MaxUnixSeconds {
 			return nil, tokens.ParamError(tokens.InvalidArgument, "horizon", "want a time between the years 1970 and 2286")
 		}
 	}
-	k, err := s.move(ctx, r.GetTargetId(), r.GetVersion(), what, func(record *keystore.Record, version int) error {
+	k, err := s.move(ctx, r.GetTargetId(), r.GetVersion(), func(record *keystore.Record, version int) error {
 		if r.GetHorizon() != nil {
 			return record.ScheduleCut(version, r.GetHorizon().AsTime(), s.now())
 		}
@@ -265,30 +285,33 @@ func (s *keyService) RetireKey(ctx context.Context, r *tokensvcv1.RetireKeyReque
 
 // DestroyKey implements KeyService.
 func (s *keyService) DestroyKey(ctx context.Context, r *tokensvcv1.DestroyKeyRequest) (*tokensvcv1.DestroyKeyResponse, error) {
-	k, err := s.move(ctx, r.GetTargetId(), r.GetVersion(), "key destroyed", func(record *keystore.Record, version int) error {
+	k, err := s.move(ctx, r.GetTargetId(), r.GetVersion(), func(record *keystore.Record, version int) error {
 		return record.Destroy(version, r.GetForce(), s.now())
 	})
 	return &tokensvcv1.DestroyKeyResponse{Key: k}, err
 }
 
 // move changes the state of one key and returns it.
-func (s *keyService) move(ctx context.Context, target string, version int32, what string, fn func(*keystore.Record, int) error) (*tokensvcv1.Key, error) {
-	record, err := s.change(ctx, target, what, func(record *keystore.Record) (int, error) {
-		return int(version), fn(record, int(version))
+func (s *keyService) move(ctx context.Context, target string, version int32, fn func(*keystore.Record, int) error) (*tokensvcv1.Key, error) {
+	record, err := s.change(ctx, target, func(record *keystore.Record) error {
+		if _, err := key(record, version); err != nil {
+			return err
+		}
+		return fn(record, int(version))
 	})
 	if err != nil {
 		return nil, err
 	}
-	k, err := record.Key(int(version))
+	k, err := key(&record, version)
 	if err != nil {
 		return nil, err
 	}
 	return keyProto(target, *k), nil
 }
 
-// change runs fn on a target under a lease, writes the audit line and refreshes the keyring, so that
-// the caller's next sign sees the change. fn returns the version it touched, for the audit line.
-func (s *keyService) change(ctx context.Context, target, what string, fn func(*keystore.Record) (int, error)) (keystore.Record, error) {
+// change runs fn on a target under a lease and refreshes the keyring, so that the caller's next sign
+// sees the change.
+func (s *keyService) change(ctx context.Context, target string, fn func(*keystore.Record) error) (keystore.Record, error) {
 	if _, err := s.get(ctx, target); err != nil {
 		return keystore.Record{}, err
 	}
@@ -297,18 +320,22 @@ func (s *keyService) change(ctx context.Context, target, what string, fn func(*k
 		return keystore.Record{}, err
 	}
 	defer s.release(ctx, target, fence)
-	version := 0
-	record, err := s.store.Update(ctx, target, fence, func(r *keystore.Record) error {
-		var err error
-		version, err = fn(r)
-		return err
-	})
+	record, err := s.store.Update(ctx, target, fence, fn)
 	if err != nil {
-		s.audit.WarnContext(ctx, "change refused", "change", what, "target", target, "version", version, "request_id", obs.RequestID(ctx), "why", toStatus(err).Message())
 		return record, err
 	}
-	s.log(ctx, what, target, version)
-	return record, s.keyring.Refresh(ctx)
+	s.refresh(ctx)
+	return record, nil
+}
+
+// refresh lets the next sign see a change that has been committed. The change stands, also when the
+// caller has left or the store does not answer now: the keyring then follows with its next poll.
+func (s *keyService) refresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime)
+	defer cancel()
+	if err := s.keyring.Refresh(ctx); err != nil {
+		s.log.WarnContext(ctx, "keyring not refreshed after a change", "error", err)
+	}
 }
 
 // lease waits shortly for a change that is under way. Every request is a holder of its own.
@@ -329,16 +356,12 @@ func (s *keyService) lease(ctx context.Context, target string) (keystore.Fence, 
 	}
 }
 
-func (s *keyService) log(ctx context.Context, what, target string, version int) {
-	s.audit.InfoContext(ctx, "change made", "change", what, "target", target, "version", version, "request_id", obs.RequestID(ctx))
-}
-
 // release gives the lease back also when the caller has left; left alone it would run out by itself.
 func (s *keyService) release(ctx context.Context, target string, fence keystore.Fence) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if err := s.store.Release(ctx, target, fence); err != nil {
-		s.audit.WarnContext(ctx, "lease not released; it runs out by itself", "target", target, "error", err)
+		s.log.WarnContext(ctx, "lease not released; it runs out by itself", "target", target, "error", err)
 	}
 }
 

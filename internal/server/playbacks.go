@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -22,6 +23,7 @@ type playbackService struct {
 	signer    *signer.Signer
 	validator protovalidate.Validator
 	now       func() time.Time
+	log       *slog.Logger
 }
 
 // SignPlayback implements PlaybackService.
@@ -84,15 +86,36 @@ func (s *playbackService) CreatePlayback(ctx context.Context, r *tokensvcv1.Crea
 	if err != nil {
 		return nil, existsAs(err, "playback %q exists already; update it instead", p.ID)
 	}
-	if err := s.catalogue.RefreshOne(ctx, p.ID); err != nil {
-		return nil, err
-	}
+	s.refresh(ctx, p.ID)
 	return &tokensvcv1.CreatePlaybackResponse{Playback: playbackProto(stored)}, nil
+}
+
+// refresh lets the next sign see a change that has been committed; see keyService.refresh.
+func (s *playbackService) refresh(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime)
+	defer cancel()
+	if err := s.catalogue.RefreshOne(ctx, id); err != nil {
+		s.log.WarnContext(ctx, "catalogue not refreshed after a change", "playback", id, "error", err)
+	}
+}
+
+// get reads a playback, or says how to find those there are.
+func (s *playbackService) get(ctx context.Context, id string) (playback.Playback, error) {
+	p, err := s.store.GetPlayback(ctx, id)
+	return p, missing(err, id)
+}
+
+// missing names a playback that does not exist.
+func missing(err error, id string) error {
+	if errors.Is(err, keystore.ErrNotFound) {
+		return refuse(tokens.NotFound, "playback %q does not exist; `tokensvc playbacks list` shows them", id)
+	}
+	return err
 }
 
 // GetPlayback implements PlaybackService.
 func (s *playbackService) GetPlayback(ctx context.Context, r *tokensvcv1.GetPlaybackRequest) (*tokensvcv1.GetPlaybackResponse, error) {
-	p, err := s.store.GetPlayback(ctx, r.GetId())
+	p, err := s.get(ctx, r.GetId())
 	if err != nil {
 		return nil, err
 	}
@@ -146,17 +169,15 @@ func (s *playbackService) UpdatePlayback(ctx context.Context, r *tokensvcv1.Upda
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, missing(err, id)
 	}
-	if err := s.catalogue.RefreshOne(ctx, id); err != nil {
-		return nil, err
-	}
+	s.refresh(ctx, id)
 	return &tokensvcv1.UpdatePlaybackResponse{Playback: playbackProto(stored)}, nil
 }
 
 // DeletePlayback implements PlaybackService.
 func (s *playbackService) DeletePlayback(ctx context.Context, r *tokensvcv1.DeletePlaybackRequest) (*tokensvcv1.DeletePlaybackResponse, error) {
-	p, err := s.store.GetPlayback(ctx, r.GetId())
+	p, err := s.get(ctx, r.GetId())
 	if err != nil {
 		return nil, err
 	}
@@ -166,9 +187,7 @@ func (s *playbackService) DeletePlayback(ctx context.Context, r *tokensvcv1.Dele
 	if err := s.store.DeletePlayback(ctx, r.GetId()); err != nil {
 		return nil, err
 	}
-	if err := s.catalogue.RefreshOne(ctx, r.GetId()); err != nil {
-		return nil, err
-	}
+	s.refresh(ctx, r.GetId())
 	return &tokensvcv1.DeletePlaybackResponse{}, nil
 }
 

@@ -96,16 +96,20 @@ func New(o Options) (*Server, error) {
 		grpc.UnknownServiceHandler(unknownMethod),
 		grpc.ForceServerCodecV2(newCodec(o.MaxBody)),
 		grpc.MaxRecvMsgSize(oversize * o.MaxBody),
-		grpc.MaxConcurrentStreams(1024),
+		grpc.MaxConcurrentStreams(256),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Minute, Timeout: 20 * time.Second}),
 		grpc.ConnectionTimeout(10 * time.Second),
 	}
 	if o.Tracer != nil {
-		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler(otelgrpc.WithTracerProvider(o.Tracer))))
+		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler(
+			otelgrpc.WithTracerProvider(o.Tracer), otelgrpc.WithPropagators(traceContext()))))
 	}
 	s.grpc = grpc.NewServer(options...)
 	local := &inProcess{methods: make(map[string]localMethod), interceptor: intercept}
+	if o.Tracer != nil {
+		local.interceptor = chain(spans(o.Tracer), intercept)
+	}
 	register(o, validator, s.grpc, local)
 	for name := range s.grpc.GetServiceInfo() {
 		s.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
@@ -117,7 +121,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("assemble the gateway: %w", err)
 	}
 	s.http = &http.Server{
-		Handler:           guard(s.routes(gateway, o.Extra), int64(o.MaxBody)),
+		Handler:           arrive(guard(s.routes(gateway, o.Extra), int64(o.MaxBody)), o.Log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      o.RequestTimeout + 30*time.Second,
@@ -130,13 +134,12 @@ func New(o Options) (*Server, error) {
 
 // register adds every service to each registrar, so that HTTP and gRPC meet the same handlers.
 func register(o Options, validator protovalidate.Validator, registrars ...grpc.ServiceRegistrar) {
-	audit := o.Log.With("audit", true)
 	hostname, _ := os.Hostname() // only tells holders of a lease apart
-	playbacks := &playbackService{store: o.Playbacks, catalogue: o.Catalogue, signer: o.Signer, validator: validator, now: o.Now}
-	tokenSvc := &tokenService{signer: o.Signer, mint: o.Mint, now: o.Now, audit: audit}
+	playbacks := &playbackService{store: o.Playbacks, catalogue: o.Catalogue, signer: o.Signer, validator: validator, now: o.Now, log: o.Log}
+	tokenSvc := &tokenService{signer: o.Signer, mint: o.Mint, now: o.Now}
 	keys := &keyService{
-		store: o.Keys, sealer: o.Sealer, keyring: o.Keyring, timing: o.Timing, accounts: o.Accounts, validator: validator,
-		holder: hostname + "/" + rand.Text(), now: o.Now, audit: audit,
+		store: o.Keys, sealer: o.Sealer, catalogue: o.Catalogue, keyring: o.Keyring, timing: o.Timing, accounts: o.Accounts, validator: validator,
+		holder: hostname + "/" + rand.Text(), now: o.Now, log: o.Log,
 	}
 	for _, r := range registrars {
 		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc), playbacks)
@@ -199,8 +202,8 @@ func (s *Server) ServeHTTP(l net.Listener) error {
 	return nil
 }
 
-// Shutdown tells load balancers first, then waits for the calls in flight until ctx ends, and cuts
-// what is left.
+// Shutdown takes no new call, waits for those in flight until ctx ends, and cuts what is left. From its
+// start on, readiness and the health service say no on connections that are still open.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	s.health.Shutdown()

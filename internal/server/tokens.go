@@ -3,13 +3,11 @@ package server
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
-	"github.com/tokensvc/tokensvc/internal/obs"
 	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/internal/schemes"
 	"github.com/tokensvc/tokensvc/internal/signer"
@@ -22,7 +20,6 @@ type tokenService struct {
 	signer *signer.Signer
 	mint   bool
 	now    func() time.Time
-	audit  *slog.Logger
 }
 
 // MintToken implements TokenService.
@@ -52,7 +49,6 @@ func (s *tokenService) MintToken(ctx context.Context, r *tokensvcv1.MintTokenReq
 	if err != nil {
 		return nil, err
 	}
-	s.audit.InfoContext(ctx, "token minted", "target", r.GetTargetId(), "key", c.KeyRef, "expires_at", c.ExpiresAt, "request_id", obs.RequestID(ctx))
 	return &tokensvcv1.MintTokenResponse{Credential: credentialProto(c)}, nil
 }
 

@@ -1,12 +1,12 @@
 // The player page: asks the API for a credential, plays its URL and keeps the credential fresh.
 //
-// Query: playback (required), viewer, player=hls.js to play with hls.js also where the browser could itself.
+// Query: playback (required), viewer (alice when absent), player=hls.js to play with hls.js also where the browser could itself.
 // The body's data attributes say how it goes: state (idle, signing, loading, playing, waiting, ended, error),
 // player, key, refreshes, and with an error its reason.
 
 const query = new URLSearchParams(location.search);
 const playback = query.get('playback') ?? '';
-const viewer = query.get('viewer') ?? '';
+const viewer = query.get('viewer') || 'alice';
 const video = document.querySelector('video');
 const data = document.body.dataset;
 
@@ -45,7 +45,7 @@ async function sign() {
   const response = await fetch(`/v1/playbacks/${encodeURIComponent(playback)}:sign`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(viewer ? { viewer } : {}),
+    body: JSON.stringify({ viewer }),
   });
   const body = await response.json().catch(() => ({}));
   if (!response.ok) {
@@ -168,7 +168,7 @@ function watch() {
 
 async function main() {
   const form = document.forms[0];
-  for (const name of ['playback', 'viewer', 'player']) form.elements[name].value = query.get(name) ?? '';
+  for (const name of ['playback', 'viewer', 'player']) form.elements[name].value = query.get(name) ?? (name === 'viewer' ? viewer : '');
   if (!playback) return;
   show('message', '');
   setState('signing');

@@ -1,0 +1,32 @@
+package obs
+
+import (
+	"fmt"
+	"log/slog"
+
+	"google.golang.org/grpc/grpclog"
+)
+
+// RouteLibraryLogs sends what gRPC logs of itself to log, scrubbed like everything else. It sets a
+// variable of the whole process; call it once, before gRPC is used.
+func RouteLibraryLogs(log *slog.Logger) { grpclog.SetLoggerV2(libraryLog{log.With("source", "grpc")}) }
+
+// libraryLog implements grpclog.LoggerV2. What gRPC calls an error concerns one connection or message:
+// a warning here.
+type libraryLog struct{ log *slog.Logger }
+
+func (l libraryLog) Info(args ...any)                    { l.log.Debug(fmt.Sprint(args...)) }
+func (l libraryLog) Infoln(args ...any)                  { l.log.Debug(fmt.Sprint(args...)) }
+func (l libraryLog) Infof(format string, args ...any)    { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l libraryLog) Warning(args ...any)                 { l.log.Debug(fmt.Sprint(args...)) }
+func (l libraryLog) Warningln(args ...any)               { l.log.Debug(fmt.Sprint(args...)) }
+func (l libraryLog) Warningf(format string, args ...any) { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l libraryLog) Error(args ...any)                   { l.log.Warn(fmt.Sprint(args...)) }
+func (l libraryLog) Errorln(args ...any)                 { l.log.Warn(fmt.Sprint(args...)) }
+func (l libraryLog) Errorf(format string, args ...any)   { l.log.Warn(fmt.Sprintf(format, args...)) }
+func (l libraryLog) Fatal(args ...any)                   { panic(fmt.Sprint(args...)) }
+func (l libraryLog) Fatalln(args ...any)                 { panic(fmt.Sprint(args...)) }
+func (l libraryLog) Fatalf(format string, args ...any)   { panic(fmt.Sprintf(format, args...)) }
+
+// V reports whether details of a level are wanted: errors only.
+func (libraryLog) V(level int) bool { return level <= 0 }
