@@ -111,17 +111,18 @@ type Operation struct {
 }
 
 // VoidBinding is what Void is sealed under: the key whose slot it ends.
-func (o *Operation) VoidBinding() Binding { return Binding{Target: o.Target, Version: o.From} }
+func (op *Operation) VoidBinding() Binding { return Binding{Target: op.Target, Version: op.From} }
 
-func (o Operation) clone() Operation {
-	o.Seen, o.Void = slices.Clone(o.Seen), slices.Clone(o.Void)
-	return o
+func (op *Operation) clone() Operation {
+	c := *op
+	c.Seen, c.Void = slices.Clone(op.Seen), slices.Clone(op.Void)
+	return c
 }
 
 // inDoubt reports whether the provider may hold something else than the store can tell, or already
 // holds the new secret in the only slot.
-func (o *Operation) inDoubt() bool {
-	return o.Step == Minting || o.Mode == Cut && (o.Step == Applying || o.Step == Applied)
+func (op *Operation) inDoubt() bool {
+	return op.Step == Minting || op.Mode == Cut && (op.Step == Applying || op.Step == Applied)
 }
 
 // activated reports whether the step comes after the activation of the new key.

@@ -27,6 +27,7 @@ type Page struct {
 // clock (see Succeed); what callers write in the first two does not count. A revision is never used twice, not even by a target that was deleted and
 // made again.
 type Store interface {
+	History
 	// Create adds a target without keys. ErrConflict: the id is taken. ErrIllegal (CheckTarget).
 	Create(ctx context.Context, t Target) (Record, error)
 	// Get returns one record. ErrNotFound.
@@ -49,6 +50,13 @@ type Store interface {
 	Lease(ctx context.Context, target, holder string, ttl time.Duration) (Fence, error)
 	// Release gives a lease back early. A lost lease is no error.
 	Release(ctx context.Context, target string, fence Fence) error
+	// Watch sends a hint after changes of any record, by this process or another, within a second;
+	// several changes may share one. It is a hint: readers poll too. The channel closes when ctx ends.
+	Watch(ctx context.Context) <-chan struct{}
+}
+
+// History is the part of a Store that reads operations, open and closed ones.
+type History interface {
 	// Operation returns one operation, open or closed. ErrNotFound.
 	Operation(ctx context.Context, id string) (Operation, error)
 	// Operations returns the operations of a target, or of all when it is empty, in descending order of
@@ -56,9 +64,6 @@ type Store interface {
 	Operations(ctx context.Context, target string, p Page) ([]Operation, error)
 	// PruneOperations removes operations that were closed before a moment, and returns how many.
 	PruneOperations(ctx context.Context, before time.Time) (int, error)
-	// Watch sends a hint after changes of any record, by this process or another, within a second;
-	// several changes may share one. It is a hint: readers poll too. The channel closes when ctx ends.
-	Watch(ctx context.Context) <-chan struct{}
 }
 
 // Binding ties a sealed secret to its place, so that it cannot be moved to another.
