@@ -3,8 +3,7 @@ package providertest
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -117,7 +116,7 @@ func (s *suite) unreachable(t *testing.T) {
 	f := s.start(t)
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	f.adapt = s.client(t, f, server.URL)
+	f.adapt = s.client(t, f, server.URL, patient())
 	checkClass(t, s.do(t, f), provider.ErrThrottled)
 }
 
@@ -126,10 +125,10 @@ func (s *suite) untrusted(t *testing.T) {
 	f := s.start(t)
 	var seen atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen.Add(1) }))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	defer server.Close()
-	f.adapt = s.client(t, f, server.URL)
+	f.adapt = s.client(t, f, server.URL, patient())
 	checkClass(t, s.do(t, f), provider.ErrThrottled)
 	if seen.Load() != 0 {
 		t.Error("a request went to a server that could not prove who it is")
@@ -150,11 +149,12 @@ func (s *suite) redirect(t *testing.T) {
 }
 
 func (s *suite) deadline(t *testing.T) {
-	f := s.start(t)
+	f := s.startWith(t, hasty())
 	f.stand.Plan.Add(fault.Rule{Call: s.call.Name, Times: fault.Forever, Fault: fault.Slow(time.Minute)})
 	begin := time.Now()
 	checkClass(t, s.do(t, f), provider.ErrAmbiguous)
-	if took := time.Since(begin); took > maxCall+slack {
-		t.Errorf("the call took %v and may take %v", took, maxCall)
+	// A busy machine may take longer, by far less than the provider does.
+	if took, most := time.Since(begin), hasty().maxCall+5*time.Second; took > most {
+		t.Errorf("the call took %v and may take %v", took, most)
 	}
 }

@@ -6,8 +6,6 @@ package providertest
 import (
 	"bytes"
 	"context"
-	"io"
-	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -23,13 +21,13 @@ import (
 	"github.com/tokensvc/tokensvc/tokens"
 )
 
-// Bounds that the suite gives adapters, small so that tests of slow providers end.
-const (
-	timeout = 250 * time.Millisecond
-	maxCall = 1500 * time.Millisecond
-	// slack is what a busy machine may take longer.
-	slack = 3 * time.Second
-)
+// bounds are for rest.Config.
+type bounds struct{ timeout, maxCall time.Duration }
+
+// patient is for all cases in which nobody waits, however busy the machine is; hasty for providers that are slow
+// on purpose.
+func patient() bounds { return bounds{rest.DefaultTimeout, rest.DefaultMaxCall} }
+func hasty() bounds   { return bounds{300 * time.Millisecond, 600 * time.Millisecond} }
 
 // Config is one adapter with its stand-in.
 type Config struct {
@@ -119,19 +117,24 @@ type fixture struct {
 
 func (s *suite) start(t *testing.T) *fixture {
 	t.Helper()
+	return s.startWith(t, patient())
+}
+
+func (s *suite) startWith(t *testing.T, b bounds) *fixture {
+	t.Helper()
 	f := &fixture{stand: s.Stand(t)}
 	server := httptest.NewUnstartedServer(f.record(t, f.stand.Handler))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.Start()
 	t.Cleanup(server.Close)
-	f.adapt = s.client(t, f, server.URL)
+	f.adapt = s.client(t, f, server.URL, b)
 	return f
 }
 
-func (s *suite) client(t *testing.T, f *fixture, base string) provider.Provider {
+func (s *suite) client(t *testing.T, f *fixture, base string, b bounds) provider.Provider {
 	t.Helper()
 	p := s.New(t, Env{
-		Base: base, Now: time.Now, Timeout: timeout, MaxCall: maxCall,
+		Base: base, Now: time.Now, Timeout: b.timeout, MaxCall: b.maxCall,
 		Log: slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			f.mu.Lock()
@@ -140,8 +143,8 @@ func (s *suite) client(t *testing.T, f *fixture, base string) provider.Provider 
 			return ctx.Err()
 		},
 	})
-	if got := p.Traits().MaxCall; got != maxCall {
-		t.Errorf("Traits().MaxCall = %v, want what the client was made with: %v", got, maxCall)
+	if got := p.Traits().MaxCall; got != b.maxCall {
+		t.Errorf("Traits().MaxCall = %v, want what the client was made with: %v", got, b.maxCall)
 	}
 	f.hide(base)
 	return p

@@ -26,12 +26,27 @@ func TestAuthIsBoundToVersions(t *testing.T) {
 		auth    wowza.Auth
 		ok      bool
 	}{
-		{"v1.4", hmac, true}, {"v1.7", key, true}, {"v1.8", hmac, true}, {"v1.8", key, true}, {"v1.8", bearer, true},
-		{"v1.9", bearer, true}, {"v1.11", bearer, true}, {"v2.0", bearer, true},
-		{"v1.7", bearer, false}, {"v1.9", hmac, false}, {"v1.11", key, false}, {"v2.0", hmac, false},
-		{"v1.3", hmac, false}, {"v1.12", bearer, false}, {"v2.1", bearer, false}, {"1.8", hmac, false}, {"v1.08", hmac, false},
-		{"", hmac, false}, {"v1.8/../v2.0", hmac, false},
-		{"v1.8", wowza.Auth{}, false}, {"v1.8", wowza.HMAC(secret(""), secret(apiKey)), false},
+		{"v1.4", hmac, true},
+		{"v1.7", key, true},
+		{"v1.8", hmac, true},
+		{"v1.8", key, true},
+		{"v1.8", bearer, true},
+		{"v1.9", bearer, true},
+		{"v1.11", bearer, true},
+		{"v2.0", bearer, true},
+		{"v1.7", bearer, false},
+		{"v1.9", hmac, false},
+		{"v1.11", key, false},
+		{"v2.0", hmac, false},
+		{"v1.3", hmac, false},
+		{"v1.12", bearer, false},
+		{"v2.1", bearer, false},
+		{"1.8", hmac, false},
+		{"v1.08", hmac, false},
+		{"", hmac, false},
+		{"v1.8/../v2.0", hmac, false},
+		{"v1.8", wowza.Auth{}, false},
+		{"v1.8", wowza.HMAC(secret(""), secret(apiKey)), false},
 		{"v2.0", wowza.JWT(secret("two\nlines")), false},
 	}
 	for _, c := range cases {
@@ -58,9 +73,9 @@ func TestJWTThatExpiresSoonIsLogged(t *testing.T) {
 	}
 	for text, want := range cases {
 		var log bytes.Buffer
-		http := w.http
-		http.Log = slog.New(slog.NewTextHandler(&log, nil))
-		_, err := wowza.New(wowza.Config{Base: w.base, Version: "v2.0", Auth: wowza.JWT(secret(text)), HTTP: http})
+		bounds := w.http
+		bounds.Log = slog.New(slog.NewTextHandler(&log, nil))
+		_, err := wowza.New(wowza.Config{Base: w.base, Version: "v2.0", Auth: wowza.JWT(secret(text)), HTTP: bounds})
 		if strings.Contains(text, " ") != (err != nil) {
 			t.Errorf("New: %v", err)
 		}

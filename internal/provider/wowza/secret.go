@@ -155,8 +155,7 @@ func unsent(err error) error {
 // doubt is the error of a change that was accepted and is not seen.
 func (c *Client) doubt(name, detail string, cause error) error {
 	e := &provider.Error{Class: provider.ErrAmbiguous, Provider: providerName, Call: name, Detail: detail}
-	var failure *provider.Error
-	if errors.As(cause, &failure) {
+	if failure, ok := errors.AsType[*provider.Error](cause); ok {
 		e.Status, e.Code, e.RequestID, e.RetryAfter = failure.Status, failure.Code, failure.RequestID, failure.RetryAfter
 	}
 	return e

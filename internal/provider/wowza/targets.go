@@ -79,7 +79,7 @@ func (b targetBody) target() Target {
 		ID: b.ID, State: b.State, PlaybackURL: playbackURL(b.PlaybackURL, b.PlaybackURLs),
 		CreatedAt: parseTime(b.CreatedAt), UpdatedAt: parseTime(b.UpdatedAt), Settings: b.Settings,
 	}
-	t.Secret = tokens.NewSecret([]byte(b.settingsBody.Secret))
+	t.Secret = tokens.NewSecret([]byte(b.Secret))
 	if id, err := StreamID(t.PlaybackURL); err == nil {
 		t.StreamID = id
 	}

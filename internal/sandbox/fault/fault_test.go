@@ -178,7 +178,9 @@ func TestClockCanBeOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	if err := resp.Body.Close(); err != nil {
+		t.Error(err)
+	}
 	date, err := http.ParseTime(resp.Header.Get("Date"))
 	if ahead := time.Until(date); err != nil || ahead < 59*time.Minute || ahead > 61*time.Minute {
 		t.Errorf("Date is ahead by %v, %v; want an hour", ahead, err)

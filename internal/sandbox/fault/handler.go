@@ -3,6 +3,7 @@ package fault
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"net"
 	"net/http"
@@ -59,9 +60,9 @@ func reset(w http.ResponseWriter) {
 		panic(http.ErrAbortHandler)
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) //nolint:errcheck // without it the connection is closed the polite way
+		_ = tcp.SetLinger(0) // without it the connection is closed the polite way
 	}
-	_ = conn.Close() //nolint:errcheck // it is broken on purpose
+	_ = conn.Close() // it is broken on purpose
 	panic(http.ErrAbortHandler)
 }
 
@@ -95,7 +96,12 @@ func (r *recorder) send(w http.ResponseWriter, now time.Time, truncate bool) {
 		body = body[:len(body)/2]
 	}
 	w.WriteHeader(r.status)
-	if _, err := w.Write(body); err != nil || truncate {
+	_, err := w.Write(body)
+	if truncate {
+		// What is not flushed does not leave.
+		err = errors.Join(err, http.NewResponseController(w).Flush())
+	}
+	if err != nil || truncate {
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -65,7 +65,7 @@ func (s *Server) Secret(id string) (tokens.Secret, error) {
 	var secret tokens.Secret
 	err := s.edit(id, func(t *target) {
 		if t.TokenAuthEnabled {
-			secret = tokens.NewSecret([]byte(deref(t.settings.Secret)))
+			secret = tokens.NewSecret([]byte(deref(t.Secret)))
 		}
 	})
 	return secret, err

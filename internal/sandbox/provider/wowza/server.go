@@ -163,13 +163,13 @@ func routes() []route {
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	req := match(r)
-	if fault := s.admit(r, req.version); fault != nil {
-		s.sendRefusal(w, fault)
+	if refused := s.admit(r, req.version); refused != nil {
+		s.sendRefusal(w, refused)
 		return
 	}
-	status, body, fault := s.answer(req)
-	if fault != nil {
-		s.sendRefusal(w, fault)
+	status, body, refused := s.answer(req)
+	if refused != nil {
+		s.sendRefusal(w, refused)
 		return
 	}
 	send(w, status, body)
@@ -211,13 +211,13 @@ func (s *Server) cachedGET(req request, route route) (int, any, *refusal) {
 	if ok && now.Sub(held.at) < cacheAge {
 		return held.status, held.body, nil
 	}
-	status, body, fault := route.serve(s, req)
-	if fault == nil {
+	status, body, refused := route.serve(s, req)
+	if refused == nil {
 		s.mu.Lock()
 		s.cache[req.URL.Path] = cached{at: now, status: status, body: body}
 		s.mu.Unlock()
 	}
-	return status, body, fault
+	return status, body, refused
 }
 
 func versions() object {

@@ -288,7 +288,10 @@ func TestSwitchingOffTakesTimeToo(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	for _, c := range []wowza.Config{
-		{}, {Now: time.Now}, {AccessKey: secret("a"), Now: time.Now}, {JWT: secret("a")},
+		{},
+		{Now: time.Now},
+		{AccessKey: secret("a"), Now: time.Now},
+		{JWT: secret("a")},
 		{JWT: secret("a"), Now: time.Now, Propagation: -1},
 	} {
 		if _, err := wowza.New(c); err == nil {

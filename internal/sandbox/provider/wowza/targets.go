@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -132,10 +133,7 @@ func positive(text string, otherwise int) int {
 
 // merge returns settings with the changes of a request body, or why that cannot be.
 func merge(old settings, req request, quirks Quirks) (settings, *refusal) {
-	merged, err := old.clone()
-	if err != nil {
-		return settings{}, refuse(http.StatusInternalServerError, "StandIn", "The stand-in is at fault.")
-	}
+	merged := old.clone()
 	var root map[string]json.RawMessage
 	if json.Unmarshal(req.body, &root) != nil || root["stream_target_"+req.version.kind()] == nil {
 		return settings{}, invalid("The root object is missing.")
@@ -161,13 +159,22 @@ func merge(old settings, req request, quirks Quirks) (settings, *refusal) {
 }
 
 // clone copies what pointers point to as well: decoding into the copy must not reach the original.
-func (s settings) clone() (settings, error) {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return settings{}, err
+func (s settings) clone() settings {
+	for _, p := range []**string{
+		&s.Name, &s.Secret, &s.GeoblockByLocation, &s.GeoblockCountries, &s.GeoblockIPOverride, &s.GeoblockIPAddresses,
+		&s.RefererPolicy, &s.RefererDomains,
+	} {
+		if *p != nil {
+			text := **p
+			*p = &text
+		}
 	}
-	var copied settings
-	return copied, json.Unmarshal(text, &copied)
+	if s.RefererAllowEmpty != nil {
+		allow := *s.RefererAllowEmpty
+		s.RefererAllowEmpty = &allow
+	}
+	s.DeliveryProtocols = slices.Clone(s.DeliveryProtocols)
+	return s
 }
 
 func (s settings) check(q Quirks) *refusal {
