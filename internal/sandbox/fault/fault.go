@@ -17,7 +17,7 @@ type Fault struct {
 	Delay time.Duration
 	// Abort closes the connection without an answer; Reset does the same with a TCP reset.
 	Abort, Reset bool
-	// Truncate sends the head and half of the answer, then closes the connection.
+	// Truncate sends the head and half of the body, then closes the connection; nothing of an answer without one.
 	Truncate bool
 	// Status replaces the answer by this status, Header and Body. 0 keeps the answer.
 	Status int

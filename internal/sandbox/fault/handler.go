@@ -91,6 +91,9 @@ func (r *recorder) send(w http.ResponseWriter, now time.Time, truncate bool) {
 	maps.Copy(w.Header(), r.header)
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	body := r.body.Bytes()
+	if truncate && len(body) == 0 {
+		panic(http.ErrAbortHandler)
+	}
 	if truncate {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
 		body = body[:len(body)/2]
