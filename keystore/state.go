@@ -72,6 +72,8 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrUnknownMasterKey: the sealed bytes name a master key that is not at hand.
 	ErrUnknownMasterKey = errors.New("unknown master key")
+	// ErrUnavailable: the store does not answer now; the same call may succeed later.
+	ErrUnavailable = errors.New("the store is not available")
 	// ErrTampered: sealed bytes that do not open under the master key they name.
 	ErrTampered = errors.New("sealed secret does not open")
 )

@@ -18,7 +18,7 @@ type Migrated struct {
 
 // Migrate brings the schema of the store up to date, or with look only says where it stands.
 func Migrate(ctx context.Context, cfg config.Config, look bool) (m Migrated, err error) {
-	store, err := sqlite.Open(ctx, cfg.Store.Path, sqlite.Options{NoMigrate: true})
+	store, err := sqlite.Open(ctx, cfg.Store.Path, sqlite.Options{NoMigrate: true, MustExist: look})
 	if err != nil {
 		return m, err
 	}

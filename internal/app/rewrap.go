@@ -21,7 +21,7 @@ type Rewrapped struct {
 // Rewrap moves every sealed secret of the store to the current master key, after adding a new one to
 // the key file when addKey is set. A service may run on the same store meanwhile.
 func Rewrap(ctx context.Context, cfg config.Config, in Inputs, addKey bool, progress func(done, total int)) (_ Rewrapped, err error) {
-	store, err := sqlite.Open(ctx, cfg.Store.Path, sqlite.Options{Now: in.Now})
+	store, err := sqlite.Open(ctx, cfg.Store.Path, sqlite.Options{Now: in.Now, MustExist: true})
 	if err != nil {
 		return Rewrapped{}, err
 	}

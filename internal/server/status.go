@@ -90,6 +90,8 @@ func describe(err error) problem {
 		return problem{reason: tokens.IllegalMove, message: err.Error()}
 	case errors.Is(err, keystore.ErrConflict), errors.Is(err, keystore.ErrFenced):
 		return problem{reason: tokens.Busy, message: "another change of the target is under way; try again", retryAfter: time.Second}
+	case errors.Is(err, keystore.ErrUnavailable):
+		return problem{reason: tokens.Unavailable, message: "the store does not answer; another process may be writing to it; try again", retryAfter: time.Second}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem{reason: tokens.Timeout, message: "the deadline passed before the answer was ready"}
 	default:

@@ -36,6 +36,8 @@ type Options struct {
 	Now func() time.Time
 	// BusyTimeout is the longest wait for another process to finish its write; 0 means 10 s.
 	BusyTimeout time.Duration
+	// MustExist refuses a file that is not there instead of making one.
+	MustExist bool
 	// NoMigrate leaves the schema as it is, for looking at Status before Migrate. Until the schema is
 	// current, other methods fail.
 	NoMigrate bool
@@ -74,7 +76,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		if path, err = filepath.Abs(path); err != nil {
 			return nil, fmt.Errorf("open store: %w", err)
 		}
-		if err := prepareFile(path); err != nil {
+		if err := prepareFile(path, o.MustExist); err != nil {
 			return nil, err
 		}
 	} else {
@@ -92,15 +94,20 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 
 // prepareFile makes a missing file, so that SQLite, which gives -wal and -shm the mode of the database,
 // never makes one that others can read.
-func prepareFile(path string) error {
+func prepareFile(path string, mustExist bool) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if mustExist {
+			return fmt.Errorf("open store: there is no %s; name the store of the service with store.path", path)
+		}
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode) //nolint:gosec // the operator names the file
 		switch {
 		case err == nil:
 			return errors.Join(file.Sync(), file.Close(), syncDir(filepath.Dir(path)))
 		case errors.Is(err, fs.ErrExist): // another process was first
 			return nil
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("make store: the folder %s does not exist; make it, or name another file with store.path", filepath.Dir(path))
 		default:
 			return fmt.Errorf("make store: %w", err)
 		}

@@ -49,8 +49,15 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{Now: time.Now}); err == nil {
 		t.Error("opened a directory")
 	}
-	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "no", "such", "store.db"), sqlite.Options{Now: time.Now}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "no", "such", "store.db"), sqlite.Options{Now: time.Now}); err == nil || !strings.Contains(err.Error(), "does not exist; make it") {
 		t.Errorf("no directory: %v", err)
+	}
+	missing := filepath.Join(t.TempDir(), "store.db")
+	if _, err := sqlite.Open(t.Context(), missing, sqlite.Options{Now: time.Now, MustExist: true}); err == nil {
+		t.Error("opened a store that is not there")
+	}
+	if _, err := os.Stat(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("looking for a store made one: %v", err)
 	}
 
 	rubbish := filepath.Join(t.TempDir(), "store.db")

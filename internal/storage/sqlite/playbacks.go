@@ -11,7 +11,7 @@ import (
 	"github.com/tokensvc/tokensvc/keystore"
 )
 
-const playbackColumns = `id, target, url, description, binding, settings, ttl, expiry_granularity, bind_ip, managed, created_at, updated_at, revision`
+const playbackColumns = `id, target, url, alternate, description, binding, settings, ttl, expiry_granularity, bind_ip, managed, created_at, updated_at, revision`
 
 // CreatePlayback adds a playback.
 func (s *Store) CreatePlayback(ctx context.Context, p playback.Playback) (stored playback.Playback, err error) {
@@ -32,13 +32,17 @@ func (s *Store) CreatePlayback(ctx context.Context, p playback.Playback) (stored
 		if err != nil {
 			return err
 		}
+		alternate, err := encodeAlternate(p.Alternate)
+		if err != nil {
+			return err
+		}
 		revision, err := next(ctx, tx, "revision")
 		if err != nil {
 			return err
 		}
 		now := instant(s.now())
-		_, err = tx.ExecContext(ctx, `INSERT INTO playbacks (`+playbackColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			p.ID, p.TargetID, p.URL, p.Description, binding, settings, int64(p.TTL), int64(p.ExpiryGranularity), p.BindIP, p.Managed, now, now, revision)
+		_, err = tx.ExecContext(ctx, `INSERT INTO playbacks (`+playbackColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			p.ID, p.TargetID, p.URL, alternate, p.Description, binding, settings, int64(p.TTL), int64(p.ExpiryGranularity), p.BindIP, p.Managed, now, now, revision)
 		if err != nil {
 			return err
 		}
@@ -87,6 +91,10 @@ func (s *Store) commitPlayback(ctx context.Context, p playback.Playback, revisio
 	if err != nil {
 		return playback.Playback{}, err
 	}
+	alternate, err := encodeAlternate(p.Alternate)
+	if err != nil {
+		return playback.Playback{}, err
+	}
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		current, err := getPlayback(ctx, tx, p.ID)
 		if err != nil {
@@ -99,8 +107,8 @@ func (s *Store) commitPlayback(ctx context.Context, p playback.Playback, revisio
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE playbacks SET url = ?, description = ?, binding = ?, settings = ?, ttl = ?, expiry_granularity = ?, bind_ip = ?, managed = ?, updated_at = ?, revision = ? WHERE id = ?`,
-			p.URL, p.Description, binding, settings, int64(p.TTL), int64(p.ExpiryGranularity), p.BindIP, p.Managed, instant(s.now()), grown, p.ID)
+		_, err = tx.ExecContext(ctx, `UPDATE playbacks SET url = ?, alternate = ?, description = ?, binding = ?, settings = ?, ttl = ?, expiry_granularity = ?, bind_ip = ?, managed = ?, updated_at = ?, revision = ? WHERE id = ?`,
+			p.URL, alternate, p.Description, binding, settings, int64(p.TTL), int64(p.ExpiryGranularity), p.BindIP, p.Managed, instant(s.now()), grown, p.ID)
 		if err != nil {
 			return err
 		}
@@ -134,17 +142,31 @@ func getPlayback(ctx context.Context, q rowQuerier, id string) (playback.Playbac
 func scanPlayback(row row) (playback.Playback, error) {
 	var p playback.Playback
 	var binding string
-	var settings []byte
+	var settings, alternate []byte
 	var created, updated sql.Null[int64]
-	err := row.Scan(&p.ID, &p.TargetID, &p.URL, &p.Description, &binding, &settings, &p.TTL, &p.ExpiryGranularity, &p.BindIP, &p.Managed, &created, &updated, &p.Revision)
+	err := row.Scan(&p.ID, &p.TargetID, &p.URL, &alternate, &p.Description, &binding, &settings, &p.TTL, &p.ExpiryGranularity, &p.BindIP, &p.Managed, &created, &updated, &p.Revision)
 	if err != nil {
 		return playback.Playback{}, err
 	}
 	p.CreatedAt, p.UpdatedAt = fromInstant(created), fromInstant(updated)
+	if alternate != nil {
+		if err := json.Unmarshal(alternate, &p.Alternate); err != nil {
+			return playback.Playback{}, fmt.Errorf("alternate of playback %s: %w", p.ID, err)
+		}
+	}
 	if err := decodeBinding(&p, binding, settings); err != nil {
 		return playback.Playback{}, fmt.Errorf("settings of playback %s: %w", p.ID, err)
 	}
 	return p, nil
+}
+
+// encodeAlternate returns the column's value; NULL where there is no second address.
+func encodeAlternate(a *playback.Alternate) (sql.Null[string], error) {
+	if a == nil {
+		return sql.Null[string]{}, nil
+	}
+	text, err := json.Marshal(a)
+	return sql.Null[string]{V: string(text), Valid: true}, err
 }
 
 // Names of the bindings, as the column holds them.

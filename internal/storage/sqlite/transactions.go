@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/tokensvc/tokensvc/keystore"
 )
 
 // read runs fn on one state of the store.
@@ -26,7 +28,7 @@ func within(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		if isBusy(err) {
-			return fmt.Errorf("another process writes to the store and does not finish; try again: %w", err)
+			return fmt.Errorf("%w: another process writes to it and does not finish (%w)", keystore.ErrUnavailable, err)
 		}
 		return fmt.Errorf("begin: %w", err)
 	}
