@@ -3,6 +3,8 @@ package tokens
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 )
 
 // Reason says why something was refused. The values are one stable list for the API
@@ -129,4 +131,18 @@ func ReasonOf(err error) Reason {
 		return e.Reason
 	}
 	return ""
+}
+
+// Clip bounds a text of the caller's for use in a message: at most 64 bytes of sound UTF-8, with a mark
+// where it was cut.
+func Clip(text string) string {
+	const most = 64
+	if len(text) <= most {
+		return strings.ToValidUTF8(text, "\uFFFD")
+	}
+	end := most
+	for end > most-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return strings.ToValidUTF8(text[:end], "\uFFFD") + "…"
 }

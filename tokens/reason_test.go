@@ -3,7 +3,9 @@ package tokens_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/tokensvc/tokensvc/tokens"
 )
@@ -41,5 +43,24 @@ func TestExplanationErr(t *testing.T) {
 	e.Fail("ip", tokens.Refuse(tokens.IPMismatch, "other"))
 	if err := e.Err(); tokens.ReasonOf(err) != tokens.Expired || !errors.Is(err, tokens.ErrRefused) || err.Error() != "100 % late" {
 		t.Errorf("the first failure comes out as %v", err)
+	}
+}
+
+func TestClip(t *testing.T) {
+	long := strings.Repeat("a", 63)
+	for text, want := range map[string]string{
+		"":                         "",
+		"short":                    "short",
+		long + "b":                 long + "b",
+		long + "bc":                long + "b…",
+		long + "é":                 long + "…",
+		long[1:] + "é":             long[1:] + "é",
+		long[2:] + "🎬 and so on":   long[2:] + "…",
+		"a\xffb":                   "a\uFFFDb",
+		strings.Repeat("\x80", 70): "\uFFFD…",
+	} {
+		if got := tokens.Clip(text); got != want || !utf8.ValidString(got) {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
 	}
 }

@@ -90,6 +90,10 @@ type Presented struct {
 	// Resource is what is asked for: hdnts the stream id, EdgeAuth and Agora the path of the URL,
 	// Qencode the playback id or object key.
 	Resource string
+	// VODStreamID is the recording that is asked for, for hdnts tokens alone, which may be bound to one:
+	// the part of the path in which a live stream has "live". Empty means that it is not known here; the
+	// binding is then left to the edge.
+	VODStreamID string
 	// ClientIP is the address of the viewer. A token bound to an address is refused without it.
 	ClientIP string
 	// Leeway is how long past its expiry, or before its start, a token still passes. Not negative.

@@ -61,10 +61,10 @@ func agoraCarried(line *object) (token, path string, err error) {
 	if rawURL == "" {
 		return "", "", tokens.ParamError(tokens.InvalidArgument, "url", "required: its path is signed and not in the token")
 	}
-	_, ts := queryValue(rawURL, "ts")
-	_, sign := queryValue(rawURL, "sign")
+	_, ts := tokens.FindQuery(rawURL, "ts")
+	_, sign := tokens.FindQuery(rawURL, "sign")
 	if given && ts+sign == 0 {
-		return token, rawPath(rawURL), nil
+		return token, tokens.RawPath(rawURL), nil
 	}
 	inURL, path, err := agora.Split(rawURL)
 	switch {

@@ -45,7 +45,7 @@ func (edgeAuth) verify(r *verifyRequest) error {
 		return err
 	}
 	if p.Resource = r.line.text("path"); p.Resource == "" {
-		p.Resource = rawPath(rawURL)
+		p.Resource = tokens.RawPath(rawURL)
 	}
 	if err := r.line.err(); err != nil {
 		return err

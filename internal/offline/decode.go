@@ -96,7 +96,7 @@ func (o *object) only() {
 		}
 	}
 	if len(unknown) > 0 {
-		o.fail(clip(slices.Min(unknown)), "unknown; there are %s", strings.Join(slices.Sorted(maps.Keys(o.asked)), ", "))
+		o.fail(tokens.Clip(slices.Min(unknown)), "unknown; there are %s", strings.Join(slices.Sorted(maps.Keys(o.asked)), ", "))
 	}
 }
 
@@ -254,13 +254,4 @@ func (o *object) fields() *object {
 
 func isNumber(value json.RawMessage) bool {
 	return value[0] == '-' || value[0] >= '0' && value[0] <= '9'
-}
-
-// clip keeps echoed input short.
-func clip(s string) string {
-	const most = 64
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
 }

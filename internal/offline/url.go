@@ -1,10 +1,6 @@
 package offline
 
-import (
-	"strings"
-
-	"github.com/tokensvc/tokensvc/tokens"
-)
+import "github.com/tokensvc/tokensvc/tokens"
 
 // carried returns the token of a line, from the member token or from the parameter of the member url,
 // and that URL. Where both carry one they must be the same, since an edge sees one.
@@ -20,12 +16,12 @@ func (r *verifyRequest) carried(parameter string) (token, rawURL string, err err
 		}
 		return token, "", nil
 	}
-	inURL, count := queryValue(rawURL, parameter)
+	inURL, count := tokens.FindQuery(rawURL, parameter)
 	switch {
 	case count > 1:
-		return "", "", tokens.Refuse(tokens.Malformed, "the URL has the parameter %s %d times", clip(parameter), count)
+		return "", "", tokens.Refuse(tokens.Malformed, "the URL has the parameter %s %d times", tokens.Clip(parameter), count)
 	case count == 0 && !given:
-		return "", "", tokens.Refuse(tokens.Malformed, "the URL has no parameter %s", clip(parameter))
+		return "", "", tokens.Refuse(tokens.Malformed, "the URL has no parameter %s", tokens.Clip(parameter))
 	case count == 1 && given && token != inURL:
 		return "", "", differentTokens()
 	case count == 1:
@@ -40,31 +36,4 @@ func noToken() error {
 
 func differentTokens() error {
 	return tokens.Refuse(tokens.Malformed, "token and url carry different tokens; give one of the two")
-}
-
-// queryValue returns the last value of a query parameter as it stands, and how often it is there.
-func queryValue(rawURL, parameter string) (value string, count int) {
-	base, _, _ := strings.Cut(rawURL, "#")
-	_, query, _ := strings.Cut(base, "?")
-	for pair := range strings.SplitSeq(query, "&") {
-		if name, v, _ := strings.Cut(pair, "="); name == parameter {
-			value = v
-			count++
-		}
-	}
-	return value, count
-}
-
-// rawPath returns the path of a URL as it stands, not decoded.
-func rawPath(rawURL string) string {
-	base, _, _ := strings.Cut(rawURL, "#")
-	base, _, _ = strings.Cut(base, "?")
-	if _, rest, absolute := strings.Cut(base, "://"); absolute {
-		_, path, found := strings.Cut(rest, "/")
-		if !found {
-			return ""
-		}
-		return "/" + path
-	}
-	return base
 }

@@ -218,3 +218,29 @@ func TestVerifyHoldsTimesToLeewayAndCap(t *testing.T) {
 		}
 	}
 }
+
+// The recording that a token is bound to is checked where the URL shows one.
+func TestVerifyComparesTheRecordingOfTheURL(t *testing.T) {
+	t.Parallel()
+	const now = 1600000000
+	key := entry{"secret": "8a123c7b730600eb92360640ce91a32d", "now": now}
+	for _, compat := range []bool{false, true} {
+		door := open(t, schemes.WowzaHdnts, compat)
+		fields := entry{"stream_id": "abc", "vod_stream_id": "VODA", "end_time": now + 60}
+		token := sign(t, door, with(key, entry{"fields": fields}))[0].Token
+		for path, want := range map[string]string{
+			"/2/abc/n/hls/VODA/playlist.m3u8":  "",
+			"/2/abc/n/hls/OTHER/playlist.m3u8": "PATH_NOT_COVERED",
+			"/1/abc/n/hls/live/playlist.m3u8":  "PATH_NOT_COVERED",
+			"/2/abc/playlist.m3u8":             "",
+		} {
+			got := verify(t, door, with(key, entry{"url": "https://x.wowza.com" + path + "?hdnts=" + token}))[0]
+			if got.Reason != want || got.OK != (want == "") {
+				t.Errorf("%s, compat %v: got %+v, want %q", path, compat, got, want)
+			}
+		}
+		if got := verify(t, door, with(key, entry{"stream_id": "abc", "token": token}))[0]; !got.OK {
+			t.Errorf("without a URL, compat %v: %+v", compat, got)
+		}
+	}
+}

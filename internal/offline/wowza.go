@@ -2,7 +2,6 @@ package offline
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/tokensvc/tokensvc/tokens"
 	"github.com/tokensvc/tokensvc/tokens/wowza"
@@ -46,8 +45,10 @@ func (hdnts) verify(r *verifyRequest) error {
 	if err != nil {
 		return err
 	}
+	path, _ := wowza.ReadPath(tokens.RawPath(rawURL))
+	p.VODStreamID = path.VODStreamID
 	if p.Resource = r.line.text("stream_id"); p.Resource == "" {
-		p.Resource = streamOf(rawPath(rawURL))
+		p.Resource = path.StreamID
 	}
 	if err := r.line.err(); err != nil {
 		return err
@@ -68,13 +69,4 @@ func (hdnts) verify(r *verifyRequest) error {
 func hdntsKey(secret tokens.Secret) (*wowza.Key, error) {
 	text := bytes.Trim(secret.Reveal(), " \t\r\n\f\v")
 	return wowza.NewKey(tokens.Material{Secret: tokens.NewSecret(text), AllowShort: true})
-}
-
-// streamOf returns the stream id in the path of a playback URL: /1/STREAM_ID/… or /2/STREAM_ID/….
-func streamOf(path string) string {
-	parts := strings.Split(path, "/")
-	if len(parts) > 3 && (parts[1] == "1" || parts[1] == "2") {
-		return parts[2]
-	}
-	return ""
 }

@@ -116,51 +116,43 @@ func Present(name string, o keystore.SchemeOptions, tokenOrURL, resource, client
 	if err != nil {
 		return p, tokens.Refuse(tokens.Malformed, "not a URL; give the token alone or the whole signed URL")
 	}
-	if p.Token, err = only(u.RawQuery, QueryName(name, o)); err != nil {
+	if p.Token, err = only(tokenOrURL, QueryName(name, o)); err != nil {
 		return p, err
 	}
+	shown := resourceOf(name, u)
+	p.VODStreamID = shown.VODStreamID
 	if resource == "" {
-		p.Resource = resourceOf(name, u)
+		p.Resource = shown.Resource
 	}
 	return p, nil
 }
 
 // only returns the one value of a parameter, as it stands.
-func only(query, name string) (string, error) {
-	value, found := "", false
-	for pair := range strings.SplitSeq(query, "&") {
-		k, v, _ := strings.Cut(pair, "=")
-		if k != name {
-			continue
-		}
-		if found {
-			return "", tokens.Refuse(tokens.Malformed, "the URL has the parameter %s twice", name)
-		}
-		value, found = v, true
-	}
-	if !found {
+func only(rawURL, name string) (string, error) {
+	value, count := tokens.FindQuery(rawURL, name)
+	switch {
+	case count > 1:
+		return "", tokens.Refuse(tokens.Malformed, "the URL has the parameter %s twice", name)
+	case count == 0:
 		return "", tokens.Refuse(tokens.Malformed, "the URL has no parameter %s", name)
 	}
 	return value, nil
 }
 
 // resourceOf tells what a playback URL of the format asks for, as far as its path shows.
-func resourceOf(name string, u *url.URL) string {
+func resourceOf(name string, u *url.URL) tokens.Presented {
 	switch name {
-	case WowzaHdnts: // /1/STREAM_ID/… or /2/STREAM_ID/…
-		parts := strings.Split(u.Path, "/")
-		if len(parts) > 3 && (parts[1] == "1" || parts[1] == "2") {
-			return parts[2]
-		}
-		return ""
+	case WowzaHdnts:
+		path, _ := wowza.ReadPath(u.Path)
+		return tokens.Presented{Resource: path.StreamID, VODStreamID: path.VODStreamID}
 	case QencodeJWT: // a custom domain's /PLAYBACK_ID.m3u8, or an object key
 		trimmed := strings.TrimPrefix(u.Path, "/")
 		if id, ok := strings.CutSuffix(trimmed, ".m3u8"); ok && !strings.Contains(id, "/") {
-			return id
+			return tokens.Presented{Resource: id}
 		}
-		return trimmed
+		return tokens.Presented{Resource: trimmed}
 	default: // EdgeAuth hashes the path as it was requested
-		return u.EscapedPath()
+		return tokens.Presented{Resource: u.EscapedPath()}
 	}
 }
 

@@ -80,14 +80,14 @@ func (a Algorithm) hash() (func() hash.Hash, error) {
 	case MD5:
 		return md5.New, nil
 	default:
-		return nil, tokens.ParamError(tokens.InvalidArgument, "algorithm", "%q is unknown; EdgeAuth has sha256, sha1 and md5", clip(string(a)))
+		return nil, tokens.ParamError(tokens.InvalidArgument, "algorithm", "%q is unknown; EdgeAuth has sha256, sha1 and md5", tokens.Clip(string(a)))
 	}
 }
 
 // check applies the strict rules to a Config with its defaults filled in.
 func (c Config) check() error {
 	if !isTokenName(c.TokenName) {
-		return tokens.ParamError(tokens.InvalidArgument, "token_name", "%q is not a letter or _ followed by letters, digits, - and _, at most %d", clip(c.TokenName), maxTokenName)
+		return tokens.ParamError(tokens.InvalidArgument, "token_name", "%q is not a letter or _ followed by letters, digits, - and _, at most %d", tokens.Clip(c.TokenName), maxTokenName)
 	}
 	if !isDelimiter(c.FieldDelimiter) {
 		return delimiterError("field_delimiter")
@@ -140,13 +140,4 @@ func isTokenName(s string) bool {
 
 func isAlphanumeric(c byte) bool {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-}
-
-// clip keeps echoed input short.
-func clip(s string) string {
-	const most = 64
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokensvc/tokensvc/tokens"
 	"github.com/tokensvc/tokensvc/tokens/akamai"
+	"github.com/tokensvc/tokensvc/tokens/tokenstest"
 )
 
 // FuzzToken: whatever the strict door signs has the fields that were asked for and no others, and
@@ -94,6 +95,8 @@ func FuzzVerify(f *testing.F) {
 	f.Add(good, "/a/b")
 	f.Add("hdnts="+good, "/a/b")
 	f.Add(good+"~hmac=", "/a/%2e%2e/b")
+	f.Add("exp%3D1%7Eip%3D%FF%7Ehmac%3D00", "/a/b")
+	f.Add("ip="+strings.Repeat("a", 63)+"é~exp=1~hmac="+strings.Repeat("0a", 32), "/a/b")
 	f.Fuzz(func(t *testing.T, token, path string) {
 		p := tokens.Presented{Token: token, Resource: path}
 		secret := tokens.NewSecret([]byte(secretHex))
@@ -103,9 +106,11 @@ func FuzzVerify(f *testing.F) {
 				t.Fatalf("%q for %q: %v", token, path, err)
 			}
 		}
-		if got := (akamai.Scheme{}).Explain(p, clock(), key); len(got.Checks) == 0 {
+		got := (akamai.Scheme{}).Explain(p, clock(), key)
+		if len(got.Checks) == 0 {
 			t.Fatal("nothing was checked")
 		}
+		tokenstest.SoundText(t, p, got)
 	})
 }
 

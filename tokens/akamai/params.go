@@ -90,7 +90,7 @@ func (p *Params) checkScope(c *Config) error {
 			return err
 		}
 		if len(path) < len(acl) && !strings.HasSuffix(path, "/") {
-			return tokens.ParamError(tokens.InvalidArgument, "acl", "%q would open its siblings too; a * must follow a final /", clip(acl))
+			return tokens.ParamError(tokens.InvalidArgument, "acl", "%q would open its siblings too; a * must follow a final /", tokens.Clip(acl))
 		}
 	}
 	return nil
@@ -99,18 +99,18 @@ func (p *Params) checkScope(c *Config) error {
 // checkPath refuses paths that edges read in different ways.
 func checkPath(field, path string, c *Config) error {
 	if !strings.HasPrefix(path, "/") {
-		return tokens.ParamError(tokens.InvalidArgument, field, "%q does not begin with /", clip(path))
+		return tokens.ParamError(tokens.InvalidArgument, field, "%q does not begin with /", tokens.Clip(path))
 	}
 	if len(path) > MaxPath {
 		return tokens.ParamError(tokens.InvalidArgument, field, "%d bytes; at most %d", len(path), MaxPath)
 	}
 	for i := range len(path) {
 		if !isPlain(path[i]) || path[i] == c.FieldDelimiter[0] || path[i] == c.ACLDelimiter[0] {
-			return tokens.ParamError(tokens.InvalidArgument, field, "%q holds a character other than letters, digits and %s, or a delimiter, or a * that is not at the end of an acl", clip(path), plainMarks)
+			return tokens.ParamError(tokens.InvalidArgument, field, "%q holds a character other than letters, digits and %s, or a delimiter, or a * that is not at the end of an acl", tokens.Clip(path), plainMarks)
 		}
 	}
 	if strings.Contains(path, "//") || hasDotSegment(path) {
-		return tokens.ParamError(tokens.InvalidArgument, field, "%q is not in normal form: no //, no . or .. between slashes", clip(path))
+		return tokens.ParamError(tokens.InvalidArgument, field, "%q is not in normal form: no //, no . or .. between slashes", tokens.Clip(path))
 	}
 	return nil
 }

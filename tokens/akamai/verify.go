@@ -73,7 +73,7 @@ func (c Config) checkResource(token fieldtoken.Token, path string) *tokens.Error
 	if !ok || Matches(acl, c.ACLDelimiter, path) {
 		return nil
 	}
-	return tokens.Refuse(tokens.PathNotCovered, "acl %q does not cover the path %q", clip(acl), clip(path))
+	return tokens.Refuse(tokens.PathNotCovered, "acl %q does not cover the path %q", tokens.Clip(acl), tokens.Clip(path))
 }
 
 // address returns the address that the token is bound to, or "".

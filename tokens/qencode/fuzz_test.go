@@ -76,6 +76,7 @@ func FuzzVerify(f *testing.F) {
 			p := tokens.Presented{Token: token, Resource: resource}
 			err := key.Verify(p, now())
 			explanation := qencode.Scheme{}.Explain(p, now(), key)
+			tokenstest.SoundText(t, p, explanation)
 			if err != nil && (tokens.ReasonOf(err) == "" || !errors.Is(err, tokens.ErrRefused)) {
 				t.Fatalf("unclassified: %v", err)
 			}

@@ -70,6 +70,7 @@ func (s *suite) damaged(t *testing.T) {
 		if explanation.Err() == nil {
 			t.Errorf("the explanation of %.120q has no failed check", text)
 		}
+		SoundText(t, p, explanation)
 		s.checkText(t, "the explanation", fmt.Sprintf("%+v", explanation))
 	}
 }

@@ -20,8 +20,8 @@ func explain(p tokens.Presented, now time.Time, keys []*Key) tokens.Explanation 
 		Signature: func(out *tokens.Explanation, token fieldtoken.Token) {
 			explainSignature(out, token, p.Resource, keys)
 		},
-		Resource: func(out *tokens.Explanation, _ fieldtoken.Token) {
-			out.Skip("resource", "hdnts tokens hash the stream id and do not show it; the signature decides")
+		Resource: func(out *tokens.Explanation, token fieldtoken.Token) {
+			explainResource(out, token, p.VODStreamID)
 		},
 		Note: note,
 		Address: func(token fieldtoken.Token) string {
@@ -39,6 +39,22 @@ func note(f fieldtoken.Field) string {
 		return "a field of Akamai EdgeAuth; hdnts tokens of Wowza have none such"
 	default:
 		return "unknown to this format"
+	}
+}
+
+func explainResource(out *tokens.Explanation, token fieldtoken.Token, asked string) {
+	const name = "resource"
+	switch _, bound := token.Value("vod"); {
+	case !bound:
+		out.Skip(name, "hdnts tokens hash the stream id and do not show it; the signature decides")
+	case asked == "":
+		out.Skip(name, "give the whole URL to compare its recording with vod")
+	default:
+		if err := checkRecording(token, asked); err != nil {
+			out.Fail(name, err)
+			return
+		}
+		out.Pass(name, "the token is for this recording")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/tokenstest"
 	"github.com/tokensvc/tokensvc/tokens/wowza"
 )
 
@@ -73,6 +74,8 @@ func FuzzVerify(f *testing.F) {
 	f.Add("hdnts=" + good)
 	f.Add(good + "~hmac=")
 	f.Add("exp=%3D~hmac=00?&?a=b~")
+	f.Add("exp%3D1%7Eip%3D%FF%7Ehmac%3D00")
+	f.Add("ip=" + strings.Repeat("a", 63) + "é~exp=1~hmac=" + strings.Repeat("0a", 32))
 	f.Fuzz(func(t *testing.T, token string) {
 		p := tokens.Presented{Token: token, Resource: streamID}
 		if err := key.Verify(p, clock()); (err == nil) != (token == good) {
@@ -81,8 +84,10 @@ func FuzzVerify(f *testing.F) {
 		if err := wowza.VerifyCompat(tokens.NewSecret([]byte(secretText)), p, clock()); (err == nil) != (token == good) {
 			t.Fatalf("compat %q: %v", token, err)
 		}
-		if got := (wowza.Scheme{}).Explain(p, clock(), key); len(got.Checks) == 0 {
+		got := (wowza.Scheme{}).Explain(p, clock(), key)
+		if len(got.Checks) == 0 {
 			t.Fatal("nothing was checked")
 		}
+		tokenstest.SoundText(t, p, got)
 	})
 }

@@ -10,7 +10,8 @@ import (
 
 // Verify implements tokens.Key. p.Resource is the stream id. The checks, in their order: the form
 // (MALFORMED), the signature (BAD_SIGNATURE, also for a token of another stream), exp (NO_EXPIRY,
-// EXPIRED), st (NOT_YET_VALID), p.MaxLifetime (LIFETIME_TOO_LONG), ip (IP_MISMATCH).
+// EXPIRED), st (NOT_YET_VALID), p.MaxLifetime (LIFETIME_TOO_LONG), vod against p.VODStreamID if that is
+// known (PATH_NOT_COVERED), ip (IP_MISMATCH).
 func (k *Key) Verify(p tokens.Presented, now time.Time) error {
 	return verify(k.mac, p, now, fieldtoken.Strict)
 }
@@ -46,6 +47,9 @@ func verify(mac *fieldtoken.MAC, p tokens.Presented, now time.Time, door fieldto
 	if err := times.Check(p, now); err != nil {
 		return err
 	}
+	if err := checkRecording(token, p.VODStreamID); err != nil {
+		return err
+	}
 	if bound, ok := token.Value("ip"); ok {
 		if err := fieldtoken.MatchIP(bound, p.ClientIP); err != nil {
 			return err
@@ -62,6 +66,16 @@ func checkSignature(mac *fieldtoken.MAC, token fieldtoken.Token, streamID string
 		return tokens.Refuse(tokens.BadSignature, "the signature does not match: another secret, another stream id, or a changed token")
 	}
 	return nil
+}
+
+// checkRecording refuses a token that is bound to another recording than asked for. The signature
+// covers vod; only who has the path can compare it.
+func checkRecording(token fieldtoken.Token, asked string) *tokens.Error {
+	bound, ok := token.Value("vod")
+	if !ok || asked == "" || bound == asked {
+		return nil
+	}
+	return tokens.Refuse(tokens.PathNotCovered, "the token is for the recording %q, not for %q", tokens.Clip(bound), tokens.Clip(asked))
 }
 
 // checkForm refuses what the strict signer never makes: unknown fields, another order than the

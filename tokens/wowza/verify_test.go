@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,11 +28,17 @@ func TestVerify(t *testing.T) {
 	plain := signRaw(secretText, fmt.Sprintf("exp=%d", exp), streamID)
 	bound := signRaw(secretText, fmt.Sprintf("ip=2001:db8::1~exp=%d", exp), streamID)
 	started := signRaw(secretText, fmt.Sprintf("st=%d~exp=%d", nowSeconds+10, exp), streamID)
+	recorded := signRaw(secretText, fmt.Sprintf("vod=VODA~exp=%d", exp), streamID)
 	for name, test := range map[string]struct {
 		p      tokens.Presented
 		at     time.Duration
 		reason tokens.Reason
 	}{
+		"the right recording":        {tokens.Presented{Token: recorded, VODStreamID: "VODA"}, 0, ""},
+		"another recording":          {tokens.Presented{Token: recorded, VODStreamID: "OTHER"}, 0, tokens.PathNotCovered},
+		"a live stream":              {tokens.Presented{Token: recorded, VODStreamID: wowza.Live}, 0, tokens.PathNotCovered},
+		"a recording not known":      {tokens.Presented{Token: recorded}, 0, ""},
+		"a token for all recordings": {tokens.Presented{Token: plain, VODStreamID: "OTHER"}, 0, ""},
 		"good":                       {tokens.Presented{Token: plain}, 0, ""},
 		"in the second of expiry":    {tokens.Presented{Token: plain}, time.Hour + 999*time.Millisecond, ""},
 		"a second later":             {tokens.Presented{Token: plain}, time.Hour + time.Second, tokens.Expired},
@@ -225,4 +232,35 @@ func TestExplainTellsNoMAC(t *testing.T) {
 
 func presentedFor(token string) tokens.Presented {
 	return tokens.Presented{Token: token, Resource: streamID}
+}
+
+func TestExplainComparesTheRecording(t *testing.T) {
+	t.Parallel()
+	token := signRaw(secretText, "vod=VODA~exp=1578425641", streamID)
+	for asked, want := range map[string]tokens.Outcome{"VODA": tokens.Passed, "OTHER": tokens.Failed, "": tokens.NotChecked} {
+		e := wowza.Scheme{}.Explain(tokens.Presented{Token: token, Resource: streamID, VODStreamID: asked}, clock(), testKey(t))
+		i := slices.IndexFunc(e.Checks, func(c tokens.Check) bool { return c.Name == "resource" })
+		if i < 0 || e.Checks[i].Outcome != want || want == tokens.Failed && e.Checks[i].Reason != tokens.PathNotCovered {
+			t.Errorf("asked for %q: %+v", asked, e.Checks)
+		}
+	}
+}
+
+func TestReadPath(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]wowza.Path{
+		"/1/abc/name/hls/live/playlist.m3u8": {StreamID: "abc", VODStreamID: wowza.Live},
+		"/2/abc/name/hls/VODA/playlist.m3u8": {StreamID: "abc", VODStreamID: "VODA"},
+		"/1/abc/playlist.m3u8":               {StreamID: "abc"},
+		"/2/abc/name/dash/VODA/manifest.mpd": {StreamID: "abc"},
+	} {
+		if got, ok := wowza.ReadPath(path); !ok || got != want {
+			t.Errorf("%s: %+v, %v", path, got, ok)
+		}
+	}
+	for _, path := range []string{"", "/", "/3/abc/name/x", "/1/abc", "1/abc/name/hls/live/x", "x/1/abc/d"} {
+		if got, ok := wowza.ReadPath(path); ok || got != (wowza.Path{}) {
+			t.Errorf("%s: %+v, %v", path, got, ok)
+		}
+	}
 }

@@ -88,17 +88,10 @@ func (e *Edge) admitPlaylistOnly(r *http.Request, m *mount, f file) error {
 	return e.verifyHdnts(r, m, token)
 }
 
-// verifyHdnts checks the token, and that a vod field names this stream: the MAC covers it, but only the
-// edge knows the path.
+// verifyHdnts checks the token for the stream and the recording of the path.
 func (e *Edge) verifyHdnts(r *http.Request, m *mount, token string) error {
-	streamID := strings.Split(m.cookieDir, "/")[2]
-	if err := e.verify(r, m, tokens.Presented{Token: token, Resource: streamID}); err != nil {
-		return err
-	}
-	if vod, ok := field(token, "vod"); ok && vod != m.vodID {
-		return tokens.Refuse(tokens.PathNotCovered, "the token is for VOD stream %q, and this is another stream", vod)
-	}
-	return nil
+	path, _ := wowza.ReadPath(m.Playlist)
+	return e.verify(r, m, tokens.Presented{Token: token, Resource: path.StreamID, VODStreamID: path.VODStreamID})
 }
 
 // edgeAuthPrefix returns the paths that a session of a verified token opens: those under the acl entry that

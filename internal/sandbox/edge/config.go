@@ -72,7 +72,6 @@ type mount struct {
 	origin    hls.Stream
 	dir       string
 	cookieDir string // wowza-hdnts: what a session opens
-	vodID     string // wowza-hdnts, /2/ only
 }
 
 func newMount(s Stream, start time.Time) (*mount, error) {
@@ -103,9 +102,6 @@ func newMount(s Stream, start time.Time) (*mount, error) {
 			return nil, fmt.Errorf("stream %q: want /1/STREAM_ID/NAME/hls/live/playlist.m3u8 for live or /2/STREAM_ID/NAME/hls/VOD_ID/playlist.m3u8 for VOD", s.Playlist)
 		}
 		m.cookieDir = "/" + segments[0] + "/" + segments[1] + "/"
-		if !s.Live {
-			m.vodID = segments[4]
-		}
 	case akamai.Name:
 		if !isFirst {
 			return nil, fmt.Errorf("stream %q: want a path that ends in /playlist.m3u8", s.Playlist)

@@ -23,10 +23,10 @@ func CheckIP(ip netip.Addr) *tokens.Error {
 func ParseIP(text string) (netip.Addr, *tokens.Error) {
 	ip, err := netip.ParseAddr(text)
 	if err != nil || ip.Zone() != "" {
-		return netip.Addr{}, tokens.ParamError(tokens.InvalidArgument, "ip", "%q is not one address; no range, list, brackets or zone", clip(text))
+		return netip.Addr{}, tokens.ParamError(tokens.InvalidArgument, "ip", "%q is not one address; no range, list, brackets or zone", tokens.Clip(text))
 	}
 	if canonical := Canonical(ip).String(); canonical != text {
-		return netip.Addr{}, tokens.ParamError(tokens.InvalidArgument, "ip", "%q is not in canonical form; write %q", clip(text), canonical)
+		return netip.Addr{}, tokens.ParamError(tokens.InvalidArgument, "ip", "%q is not in canonical form; write %q", tokens.Clip(text), canonical)
 	}
 	return ip, nil
 }
@@ -43,14 +43,5 @@ func MatchIP(bound, client string) *tokens.Error {
 	if ip, err := netip.ParseAddr(client); err == nil && Canonical(ip).String() == bound {
 		return nil
 	}
-	return tokens.Refuse(tokens.IPMismatch, "the token is bound to another address than the client's %q", clip(client))
-}
-
-// clip keeps echoed input short.
-func clip(s string) string {
-	const most = 64
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
+	return tokens.Refuse(tokens.IPMismatch, "the token is bound to another address than the client's %q", tokens.Clip(client))
 }

@@ -139,7 +139,7 @@ func (x Explainer) explainIP(out *tokens.Explanation, token Token, p tokens.Pres
 	case bound == "":
 		out.Pass("ip", "not bound to an address")
 	case p.ClientIP == "":
-		out.Skip("ip", "bound to "+clip(bound)+"; give the client's address to check it")
+		out.Skip("ip", "bound to "+tokens.Clip(bound)+"; give the client's address to check it")
 	default:
 		if err := MatchIP(bound, p.ClientIP); err != nil {
 			out.Fail("ip", err)

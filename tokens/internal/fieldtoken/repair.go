@@ -3,6 +3,7 @@ package fieldtoken
 import (
 	"net/url"
 	"strings"
+	"unicode/utf8"
 )
 
 // Repair undoes the usual accidents of copying a token, and says in words what it undid. What it
@@ -18,7 +19,7 @@ func Repair(text, delimiter string, names ...string) (repaired string, notes []s
 		notes = append(notes, "it is a whole URL; give the value of the token parameter alone")
 	}
 	if lower := strings.ToLower(repaired); !strings.Contains(lower, delimiter+macName+"=") && strings.Contains(lower, "hmac%3d") || strings.Contains(lower, "%7ehmac") {
-		if plain, err := url.PathUnescape(repaired); err == nil {
+		if plain, err := url.PathUnescape(repaired); err == nil && utf8.ValidString(plain) {
 			repaired = plain
 			notes = append(notes, "it is percent-encoded; edges take the text as it is, so = ~ / * must not be encoded")
 		}
