@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -113,6 +114,15 @@ func TestCatalogueFollowsTheStore(t *testing.T) {
 	if err := c.RefreshOne(t.Context(), "b"); err != nil || c.Get("b") != nil {
 		t.Errorf("after its end: %v, %v", c.Get("b"), err)
 	}
+	m.set(playback.Playback{ID: "b"})
+	refresh()
+	if err := m.DeletePlayback(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	refresh()
+	if c.Get("b") != nil {
+		t.Error("a refresh keeps a playback that is gone")
+	}
 	down := errors.New("store is down")
 	m.fail(down)
 	if err := c.Refresh(t.Context()); !errors.Is(err, down) || c.Get("a") == nil {
@@ -168,6 +178,17 @@ func TestClaimsTellBindingsApart(t *testing.T) {
 			t.Fatalf("%+v and %+v read %q and %q", a, b, one.Claims, other.Claims)
 		}
 	})
+	// A uri that is written like claims is not taken for them.
+	for _, claims := range []map[string]string{{"k": "v"}, {"": "a"}} {
+		meant := playback.NewEntry(playback.Playback{Qencode: &playback.Qencode{Claims: claims}})
+		uri := strings.TrimPrefix(strings.TrimPrefix(meant.Claims, "false"), `""`)
+		if got := playback.NewEntry(playback.Playback{Qencode: &playback.Qencode{URI: uri}}); got.Claims == meant.Claims {
+			t.Errorf("a uri of %s reads like claims", uri)
+		}
+		if got := playback.NewEntry(playback.Playback{Qencode: &playback.Qencode{URI: `""` + uri}}); got.Claims == meant.Claims {
+			t.Errorf("a uri of %s reads like claims", uri)
+		}
+	}
 	for _, p := range []playback.Playback{{BindIP: true}, {Qencode: &playback.Qencode{ViewerClaim: "v"}}} {
 		if !playback.NewEntry(p).PerViewer {
 			t.Errorf("%+v shares tokens between viewers", p)
