@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,22 @@ import (
 	"github.com/tokensvc/tokensvc/internal/sandbox/fault"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// proxied counts what reaches the proxy that the environment names. net/http reads the environment once, so it is
+// set before any test.
+var proxied atomic.Int32
+
+func TestMain(m *testing.M) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { proxied.Add(1) }))
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
+		if err := os.Setenv(name, proxy.URL); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), goleak.Cleanup(func(code int) {
+		proxy.Close()
+		os.Exit(code)
+	}))
+}
 
 // rig is a client, its server and a clock that only waiting moves.
 type rig struct {
@@ -262,21 +278,21 @@ func TestSignFailuresSendNothing(t *testing.T) {
 }
 
 func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
-	var seen atomic.Int32
-	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen.Add(1) }))
-	defer proxy.Close()
-	t.Setenv("HTTPS_PROXY", proxy.URL)
-	t.Setenv("HTTP_PROXY", proxy.URL)
 	r := newRig(t)
 	r.cfg.Base, r.cfg.Timeout, r.cfg.Tries = "https://api.invalid", time.Second, 1
 	_, err := r.client(t).Do(t.Context(), call(rest.Once))
-	if !errors.Is(err, provider.ErrThrottled) || seen.Load() != 0 {
-		t.Errorf("got %v, and the proxy saw %d requests", err, seen.Load())
+	if !errors.Is(err, provider.ErrThrottled) || proxied.Load() != 0 {
+		t.Errorf("got %v, and the proxy saw %d requests", err, proxied.Load())
 	}
 }
 
 func TestTrustedAuthoritiesCanBeNamed(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{}`)) }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 1 {
+			t.Errorf("%s, want HTTP/1.1 even where the server offers more", r.Proto)
+		}
+		_, _ = w.Write([]byte(`{}`))
+	}))
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.EnableHTTP2 = true
 	server.StartTLS()

@@ -255,17 +255,10 @@ func (c *Client) Targets(ctx context.Context) ([]provider.Listed, error) {
 // deletion moves a target to a page that was read already.
 func (c *Client) scan(ctx context.Context) (all []provider.Listed, settled bool, err error) {
 	total := -1
-	seen := map[string]bool{}
 	for page := 1; page <= maxPages; page++ {
 		list, pages, err := c.page(ctx, page)
 		if err != nil {
 			return nil, false, err
-		}
-		for _, t := range list {
-			if seen[t.KID] {
-				return nil, false, nil
-			}
-			seen[t.KID] = true
 		}
 		all = append(all, list...)
 		if pages != nil && total >= 0 && pages.TotalRecords != total {
@@ -277,7 +270,7 @@ func (c *Client) scan(ctx context.Context) (all []provider.Listed, settled bool,
 			isLast = page >= pages.TotalPages
 		}
 		if isLast {
-			return all, total < 0 || total == len(all), nil
+			return all, true, nil
 		}
 	}
 	return nil, false, c.refuse("list targets", "the list does not end")
