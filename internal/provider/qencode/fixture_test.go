@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -113,9 +112,7 @@ func (a *account) clientOf(t *testing.T, cdn, live string) *qencode.Client {
 
 func serve(t *testing.T, h http.Handler) string {
 	t.Helper()
-	s := httptest.NewUnstartedServer(h)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.Start()
+	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return s.URL
 }
@@ -131,13 +128,14 @@ func answering(t *testing.T, a *account, status int, body string) *qencode.Clien
 	return a.clientOf(t, fixed, serve(t, a.server.Live()))
 }
 
-func wantClass(t *testing.T, err, class error) *provider.Error {
+// wantClass checks the class of a failed call and returns what it says.
+func wantClass(t *testing.T, err, class error) provider.Error {
 	t.Helper()
 	failure, ok := errors.AsType[*provider.Error](err)
 	if !ok || !errors.Is(err, class) {
 		t.Fatalf("got %v, want %v", err, class)
 	}
-	return failure
+	return *failure
 }
 
 func ok(t *testing.T, err error) {

@@ -29,7 +29,7 @@ func judge(resp rest.Response) *provider.Error {
 	}
 	e := resp.Unreadable("the provider says that it failed")
 	e.Code, e.RetryAfter = code, max(e.RetryAfter, after)
-	if class, detail := meaning(code); class != nil {
+	if detail, class := meaning(code); class != nil {
 		e.Class, e.Detail = class, detail
 	}
 	return e
@@ -44,7 +44,7 @@ func refine(resp rest.Response, e *provider.Error) {
 	e.Code, e.RetryAfter = code, max(e.RetryAfter, after)
 	switch resp.Status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden:
-		if class, detail := meaning(code); class != nil {
+		if detail, class := meaning(code); class != nil {
 			e.Class, e.Detail = class, detail
 		}
 	}
@@ -81,22 +81,22 @@ func errorMember(body []byte) (code string, after time.Duration, failed bool) {
 	return code, after, failed
 }
 
-// meaning returns the class of a code, and what it says in our words; nil for a code that leaves open
-// whether the call was applied.
-func meaning(code string) (class error, detail string) {
+// meaning returns what a code says, in our words, and the class of its failure; nil for a code that leaves
+// open whether the call was applied.
+func meaning(code string) (detail string, class error) {
 	switch code {
 	case codeBadAPIKey, codeUnknownAPIKey:
-		return provider.ErrDenied, "the API key is not accepted; it is that of a live streaming project"
+		return "the API key is not accepted; it is that of a live streaming project", provider.ErrDenied
 	case codeBadToken, codeUnknownToken:
-		return provider.ErrDenied, "the access token is not accepted"
+		return "the access token is not accepted", provider.ErrDenied
 	case codeSuspended:
-		return provider.ErrDenied, "the service is suspended for this account, for its billing and not its credentials"
+		return "the service is suspended for this account, for its billing and not its credentials", provider.ErrDenied
 	case codeBusy:
-		return provider.ErrThrottled, "the provider is busy"
+		return "the provider is busy", provider.ErrThrottled
 	case "9":
-		return provider.ErrRejected, "the request is too long for the provider"
+		return "the request is too long for the provider", provider.ErrRejected
 	case "10", "11", "12", "13", "14", "19":
-		return provider.ErrRejected, "the provider finds a fault in the request"
+		return "the provider finds a fault in the request", provider.ErrRejected
 	}
-	return nil, ""
+	return "", nil
 }

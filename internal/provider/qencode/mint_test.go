@@ -95,7 +95,7 @@ func TestMint(t *testing.T) {
 // revoked, and shows nothing else of it.
 func TestUnusableKeys(t *testing.T) {
 	t.Parallel()
-	small, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // too small on purpose
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,8 @@ func TestNothingIsShown(t *testing.T) {
 	}
 	for _, call := range []string{"", sandbox.CallLogin, sandbox.CallCreateKey} {
 		for _, f := range []fault.Fault{
-			{After: true}, fault.LostBefore(), fault.LostAfter(), fault.Truncated(), fault.Reset(), fault.HTML(500), fault.Status(404),
+			{After: true},
+			fault.LostBefore(), fault.LostAfter(), fault.Truncated(), fault.Reset(), fault.HTML(500), fault.Status(404),
 			fault.Status(401), fault.Redirect("https://elsewhere.invalid/" + apiKey),
 		} {
 			a.server.ExpireTokens()

@@ -55,65 +55,111 @@ func TestShapes(t *testing.T) {
 		{"create domain", func(ctx context.Context, c *qencode.Client) (any, error) {
 			return c.CreateDomain(ctx, "live.mydomain.com", "live")
 		}, sent{"POST", "/v1/domains", json, `{"name":"live.mydomain.com","type":"live"}`}, `{"domain": ` + aDomain + `}`, domain},
-		{"get domain", func(ctx context.Context, c *qencode.Client) (any, error) { return c.Domain(ctx, domainID) },
-			sent{"GET", "/v1/domains/" + domainID, "", ""}, `{"domain": ` + aDomain + `}`, domain},
-		{"list domains", func(ctx context.Context, c *qencode.Client) (any, error) { return c.Domains(ctx) },
-			sent{"GET", "/v1/domains", "", ""}, `{"domains": [` + aDomain + `]}`, []qencode.Domain{domain}},
+		{
+			"get domain", func(ctx context.Context, c *qencode.Client) (any, error) { return c.Domain(ctx, domainID) },
+			sent{"GET", "/v1/domains/" + domainID, "", ""},
+			`{"domain": ` + aDomain + `}`, domain,
+		},
+		{
+			"list domains", func(ctx context.Context, c *qencode.Client) (any, error) { return c.Domains(ctx) },
+			sent{"GET", "/v1/domains", "", ""},
+			`{"domains": [` + aDomain + `]}`,
+			[]qencode.Domain{domain},
+		},
 		{"list domains by type", func(ctx context.Context, c *qencode.Client) (any, error) {
 			return c.DomainsOfType(ctx, qencode.TypeLive)
 		}, sent{"GET", "/v1/domains/live", "", ""}, `{"domains": []}`, []qencode.Domain{}},
-		{"delete domain", func(ctx context.Context, c *qencode.Client) (any, error) { return none(c.DeleteDomain(ctx, domainID)) },
-			sent{"DELETE", "/v1/domains/" + domainID, "", ""}, status, nil},
-		{"create tls subscription", func(ctx context.Context, c *qencode.Client) (any, error) {
-			return c.CreateTLSSubscription(ctx, domainID)
-		}, sent{"POST", "/v1/tls/subscriptions", json, `{"domain_id":"` + domainID + `"}`},
-			`{"tls_subscription": ` + aTLS[:len(aTLS)-1] + `, "message": "TLS subscription created."}}`, withMessage},
-		{"get tls subscription", func(ctx context.Context, c *qencode.Client) (any, error) { return c.TLSSubscription(ctx, tlsID) },
-			sent{"GET", "/v1/tls/subscriptions/" + tlsID, "", ""}, `{"tls_subscription": ` + aTLS + `}`, subscription},
-		{"list tls subscriptions", func(ctx context.Context, c *qencode.Client) (any, error) { return c.TLSSubscriptions(ctx) },
-			sent{"GET", "/v1/tls/subscriptions", "", ""}, `{"tls_subscriptions": [` + aTLS + `]}`, []qencode.TLSSubscription{subscription}},
+		{
+			"delete domain", func(ctx context.Context, c *qencode.Client) (any, error) { return none(c.DeleteDomain(ctx, domainID)) },
+			sent{"DELETE", "/v1/domains/" + domainID, "", ""},
+			status, nil,
+		},
+		{
+			"create tls subscription", func(ctx context.Context, c *qencode.Client) (any, error) {
+				return c.CreateTLSSubscription(ctx, domainID)
+			},
+			sent{"POST", "/v1/tls/subscriptions", json, `{"domain_id":"` + domainID + `"}`},
+			`{"tls_subscription": ` + aTLS[:len(aTLS)-1] + `, "message": "TLS subscription created."}}`, withMessage,
+		},
+		{
+			"get tls subscription", func(ctx context.Context, c *qencode.Client) (any, error) { return c.TLSSubscription(ctx, tlsID) },
+			sent{"GET", "/v1/tls/subscriptions/" + tlsID, "", ""},
+			`{"tls_subscription": ` + aTLS + `}`, subscription,
+		},
+		{
+			"list tls subscriptions", func(ctx context.Context, c *qencode.Client) (any, error) { return c.TLSSubscriptions(ctx) },
+			sent{"GET", "/v1/tls/subscriptions", "", ""},
+			`{"tls_subscriptions": [` + aTLS + `]}`,
+			[]qencode.TLSSubscription{subscription},
+		},
 		{"delete tls subscription", func(ctx context.Context, c *qencode.Client) (any, error) {
 			return none(c.DeleteTLSSubscription(ctx, tlsID))
 		}, sent{"DELETE", "/v1/tls/subscriptions/" + tlsID, "", ""}, status, nil},
-		{"get signing key", func(ctx context.Context, c *qencode.Client) (any, error) { return c.SigningKey(ctx, kid) },
-			sent{"GET", "/v1/signing-keys/" + kid, "", ""}, `{"signing_key": ` + aKey + `}`, key},
-		{"list signing keys", func(ctx context.Context, c *qencode.Client) (any, error) { return c.SigningKeys(ctx) },
+		{
+			"get signing key", func(ctx context.Context, c *qencode.Client) (any, error) { return c.SigningKey(ctx, kid) },
+			sent{"GET", "/v1/signing-keys/" + kid, "", ""},
+			`{"signing_key": ` + aKey + `}`, key,
+		},
+		{
+			"list signing keys", func(ctx context.Context, c *qencode.Client) (any, error) { return c.SigningKeys(ctx) },
 			sent{"GET", "/v1/signing-keys", "", ""},
 			`{"signing_keys": [{"created": "2023-06-07 14:17:25", "id": "` + otherKey.ID + `", "domain_id": "` + domainID + `", "colour": "red", "size": 3},
 			 {"stream_id": "` + streamID + `", "created": "2023-06-12 15:00:40", "id": "` + kid + `", "name": null, "bucket": null}]}`,
-			[]qencode.SigningKey{otherKey, unnamed}},
-		{"list of a resource", func(ctx context.Context, c *qencode.Client) (any, error) { return c.List(ctx, stream) },
+			[]qencode.SigningKey{otherKey, unnamed},
+		},
+		{
+			"list of a resource", func(ctx context.Context, c *qencode.Client) (any, error) { return c.List(ctx, stream) },
 			sent{"GET", "/v1/signing-keys", "", ""},
 			`{"signing_keys": [` + aKey + `, {"id": "older", "stream_id": "` + streamID + `", "created": "2023-06-12 15:00:39"}, {"id": "x", "domain_id": "` + domainID + `"}]}`,
 			[]provider.Listed{
 				{KID: "older", CreatedAt: key.CreatedAt.Add(-time.Second)},
 				{KID: kid, Name: "My Signing Key", CreatedAt: key.CreatedAt},
-			}},
-		{"list of a bucket whose field has another name", func(ctx context.Context, c *qencode.Client) (any, error) {
-			return c.List(ctx, "bucket:"+bucket)
-		}, sent{"GET", "/v1/signing-keys", "", ""},
+			},
+		},
+		{
+			"list of a bucket whose field has another name", func(ctx context.Context, c *qencode.Client) (any, error) {
+				return c.List(ctx, "bucket:"+bucket)
+			},
+			sent{"GET", "/v1/signing-keys", "", ""},
 			`{"signing_keys": [` + aKey + `, {"id": "one", "bucket_name": "` + bucket + `", "created": "2023-06-12 15:00:40"}, {"id": "two", "bucket_name": "other", "created": ""}]}`,
-			[]provider.Listed{{KID: "one", CreatedAt: key.CreatedAt}}},
+			[]provider.Listed{{KID: "one", CreatedAt: key.CreatedAt}},
+		},
 		{"rename", func(ctx context.Context, c *qencode.Client) (any, error) {
 			return none(c.Label(ctx, stream, kid, "My Signing Key"))
 		}, sent{"PUT", "/v1/signing-keys/" + kid, json, `{"name":"My Signing Key"}`}, `{"signing_key": ` + aKey + `}`, nil},
-		{"delete signing key", func(ctx context.Context, c *qencode.Client) (any, error) { return none(c.Revoke(ctx, stream, kid)) },
-			sent{"DELETE", "/v1/signing-keys/" + kid, "", ""}, status, nil},
-		{"policy", func(ctx context.Context, c *qencode.Client) (any, error) { return c.Protect(ctx, "bucket:"+bucket) },
-			sent{"PUT", "/v1/buckets/my-bucket/policy/authenticated", "", ""}, status, qencode.Protection{}},
+		{
+			"delete signing key", func(ctx context.Context, c *qencode.Client) (any, error) { return none(c.Revoke(ctx, stream, kid)) },
+			sent{"DELETE", "/v1/signing-keys/" + kid, "", ""},
+			status, nil,
+		},
+		{
+			"policy", func(ctx context.Context, c *qencode.Client) (any, error) { return c.Protect(ctx, "bucket:"+bucket) },
+			sent{"PUT", "/v1/buckets/my-bucket/policy/authenticated", "", ""},
+			status,
+			qencode.Protection{},
+		},
 		{"set cors", func(ctx context.Context, c *qencode.Client) (any, error) {
 			return none(c.SetCORS(ctx, bucket, map[string]string{"Access-Control-Allow-Origin": "*"}))
 		}, sent{"POST", "/v1/buckets/my-bucket/cors", json, `{"Access-Control-Allow-Origin":"*"}`}, status, nil},
-		{"get cors", func(ctx context.Context, c *qencode.Client) (any, error) { return c.CORS(ctx, bucket) },
-			sent{"GET", "/v1/buckets/my-bucket/cors", "", ""}, `{"Access-Control-Max-Age": "1600"}`,
-			map[string]string{"Access-Control-Max-Age": "1600"}},
-		{"delete cors", func(ctx context.Context, c *qencode.Client) (any, error) { return none(c.DeleteCORS(ctx, bucket)) },
-			sent{"DELETE", "/v1/buckets/my-bucket/cors", "", ""}, status, nil},
+		{
+			"get cors", func(ctx context.Context, c *qencode.Client) (any, error) { return c.CORS(ctx, bucket) },
+			sent{"GET", "/v1/buckets/my-bucket/cors", "", ""},
+			`{"Access-Control-Max-Age": "1600"}`,
+			map[string]string{"Access-Control-Max-Age": "1600"},
+		},
+		{
+			"delete cors", func(ctx context.Context, c *qencode.Client) (any, error) { return none(c.DeleteCORS(ctx, bucket)) },
+			sent{"DELETE", "/v1/buckets/my-bucket/cors", "", ""},
+			status, nil,
+		},
 		{"delete cors header", func(ctx context.Context, c *qencode.Client) (any, error) {
 			return none(c.DeleteCORSHeader(ctx, bucket, "Access-Control-Allow-Origin"))
 		}, sent{"DELETE", "/v1/buckets/my-bucket/cors/Access-Control-Allow-Origin", "", ""}, status, nil},
-		{"purge all", func(ctx context.Context, c *qencode.Client) (any, error) { return none(c.PurgeAll(ctx, bucket)) },
-			sent{"POST", "/v1/buckets/my-bucket/cache/purge_all", "", ""}, status, nil},
+		{
+			"purge all", func(ctx context.Context, c *qencode.Client) (any, error) { return none(c.PurgeAll(ctx, bucket)) },
+			sent{"POST", "/v1/buckets/my-bucket/cache/purge_all", "", ""},
+			status, nil,
+		},
 		{"purge", func(ctx context.Context, c *qencode.Client) (any, error) {
 			return none(c.Purge(ctx, bucket, "path/to/object"))
 		}, sent{"POST", "/v1/buckets/my-bucket/cache/purge", json, `{"path":"path/to/object"}`}, status, nil},

@@ -2,6 +2,7 @@ package qencode_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -69,5 +70,11 @@ func TestSuite(t *testing.T) {
 }
 
 func with(do func(context.Context, *qencode.Client) error) func(context.Context, provider.Provider) error {
-	return func(ctx context.Context, p provider.Provider) error { return do(ctx, p.(*qencode.Client)) }
+	return func(ctx context.Context, p provider.Provider) error {
+		client, ok := p.(*qencode.Client)
+		if !ok {
+			return errors.New("the adapter is no client of Qencode's")
+		}
+		return do(ctx, client)
+	}
 }
