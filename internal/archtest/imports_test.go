@@ -62,9 +62,11 @@ func matrix() []layer {
 		{folder: "internal/provider/qencode", imports: []string{"tokens/...", "internal/provider", "internal/provider/rest"}},
 		{folder: "internal/provider/agora", imports: []string{"tokens/...", "internal/provider", "internal/provider/rest"}},
 		{folder: "internal/provider/streamapi", imports: []string{"tokens", "internal/provider", "internal/provider/rest"}},
-		{folder: "internal/rotate", imports: []string{
-			"tokens/...", "keystore/...", "internal/provider", "internal/schemes",
+		{folder: "internal/rotate", imports: []string{"tokens/...", "keystore", "internal/playback", "internal/provider", "internal/schemes"}},
+		{folder: "internal/rotate/rotatetest", imports: []string{
+			"tokens/...", "keystore/...", "internal/playback", "internal/provider", "internal/rotate", "internal/schemes", "internal/signer", "internal/storage/...",
 		}},
+		{folder: "internal/rotate/crash", imports: []string{"internal/rotate/rotatetest"}},
 		{folder: "internal/server", imports: []string{
 			"gen/...", "tokens/...", "keystore/...", "internal/keyimport", "internal/obs", "internal/playback/...",
 			"internal/schemes", "internal/signer",

@@ -1,0 +1,74 @@
+package rotatetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tokensvc/tokensvc/keystore"
+)
+
+// check holds what must be true after every tick.
+func (w *World) check() error {
+	r := w.Record()
+	active, last := 0, 0
+	for i := range r.Keys {
+		k := &r.Keys[i]
+		if k.Version <= last {
+			return fmt.Errorf("version %d is used again", k.Version)
+		}
+		last = k.Version
+		switch k.State {
+		case keystore.Active:
+			active++
+			if len(k.Sealed) == 0 {
+				return fmt.Errorf("active key %d has no secret", k.Version)
+			}
+		case keystore.Retired, keystore.Destroyed:
+			if w.Vendor.Accepts(k.Fingerprint) {
+				return fmt.Errorf("key %d is %s and still accepted", k.Version, k.State)
+			}
+			if k.State == keystore.Destroyed && len(k.Sealed) > 0 {
+				return fmt.Errorf("destroyed key %d keeps its bytes", k.Version)
+			}
+		default:
+		}
+	}
+	if active > 1 {
+		return fmt.Errorf("%d keys are active", active)
+	}
+	live := w.tokens[:0]
+	for _, t := range w.tokens {
+		if !w.Now().Before(t.exp) {
+			continue
+		}
+		if !w.Vendor.Accepts(t.fingerprint) {
+			return fmt.Errorf("a token of key %d from tick %d is broken %s before its time", t.version, int(t.iat.Sub(w.begin)/Tick), t.exp.Sub(w.Now()))
+		}
+		live = append(live, t)
+	}
+	w.tokens = live
+	return nil
+}
+
+// checkEnd holds what must be true when nothing is left to do.
+func (w *World) checkEnd() error {
+	r := w.Record()
+	if len(r.Keys) < 2 || w.outcome.Tokens == 0 {
+		return errors.New("nothing was rotated, or nothing signed")
+	}
+	active := r.Active()
+	if active == nil || !active.Horizon.IsZero() {
+		return errors.New("nothing can be signed at the end")
+	}
+	for _, k := range w.Vendor.keys {
+		known := slices.ContainsFunc(r.Keys, func(own keystore.Key) bool {
+			return own.KID == k.kid && (own.State == keystore.Active || own.State == keystore.Retiring)
+		})
+		quarantined := slices.ContainsFunc(r.Orphans, func(o keystore.Orphan) bool { return o.KID == k.kid })
+		if !known && !quarantined {
+			return fmt.Errorf("a key that nobody knows is left at the provider (%s)", k.kid)
+		}
+	}
+	return nil
+}

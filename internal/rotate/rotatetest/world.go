@@ -1,0 +1,363 @@
+package rotatetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/provider"
+	"github.com/tokensvc/tokensvc/internal/rotate"
+	"github.com/tokensvc/tokensvc/internal/schemes"
+	"github.com/tokensvc/tokensvc/keystore"
+	"github.com/tokensvc/tokensvc/keystore/envelope"
+)
+
+// Tick is the unit of the world's clock. It is a minute since the signer refuses tokens that a cut
+// leaves less than a minute.
+const Tick = time.Minute
+
+// Terms of the world; see package rotate.
+const (
+	lifetime    = 6 * Tick // T
+	cacheTicks  = 2        // C
+	skew        = Tick     // S
+	propagation = 2 * Tick // P
+	maxCall     = Tick
+	period      = 30 * Tick
+	horizon     = 120 // ticks in which rotations begin
+	settling    = 400 // ticks in which the last may end
+	maxSteps    = 8   // in one tick
+)
+
+// Kind is the shape of a provider's API.
+type Kind int
+
+// Kinds.
+const (
+	// Minter makes keys, several at once.
+	Minter Kind = iota
+	// Setter has one slot.
+	Setter
+	// BlindSetter has one slot that cannot be read.
+	BlindSetter
+	// Pair has two slots, used in turn.
+	Pair
+	// Kinds is their number.
+	Kinds
+)
+
+// String returns the name of a kind.
+func (k Kind) String() string {
+	names := [...]string{"minter", "setter", "blind setter", "pair"}
+	if k < 0 || int(k) >= len(names) {
+		return fmt.Sprintf("kind(%d)", int(k))
+	}
+	return names[k]
+}
+
+// Scenario is what happens in one run.
+type Scenario struct {
+	Kind Kind
+	// Crashes are the points, counted from 1, at which the process dies.
+	Crashes []int
+	// Down is how many ticks it takes to start again.
+	Down int
+	// Answers are those of the provider's calls, counted from 1, that do not go well.
+	Answers map[int]Answer
+	// Eager does several steps in one tick, as the loop does, instead of one.
+	Eager bool
+	// Mutation drops a rule.
+	Mutation Mutation
+	// Event happens outside our process, at every tick.
+	Event func(*World)
+	// Policy changes the target's policy.
+	Policy func(*keystore.Policy)
+	// Always is the answer to every call that Answers has none for.
+	Always Answer
+	// Unsettled ends the run without waiting for the last operation.
+	Unsettled bool
+}
+
+// String says what the scenario is, for the report of a violation.
+func (s Scenario) String() string {
+	return fmt.Sprintf("%s crashes=%v down=%d answers=%v eager=%t mutation=%q", s.Kind, s.Crashes, s.Down, s.Answers, s.Eager, s.Mutation)
+}
+
+// Outcome is what a run came to.
+type Outcome struct {
+	Points, Calls    int // crash points and calls that were passed
+	Versions, Tokens int
+	Refused          int // signs that were refused
+	Alarms           map[string]int
+	Violation        error
+}
+
+// crashed is what the process panics with where it dies.
+type crashed struct{}
+
+type token struct {
+	version     int
+	fingerprint string
+	iat, exp    time.Time
+}
+
+// World holds what survives a crash, and the process that may die.
+type World struct {
+	Vendor *Vendor
+	Target string
+
+	scenario  Scenario
+	mutation  Mutation
+	tick      int
+	begin     time.Time
+	store     keystore.Store
+	lazy      *lazyStore
+	sealer    keystore.Sealer
+	executor  *rotate.Executor
+	replicas  []*replica
+	entry     *playback.Entry
+	history   []keystore.Record
+	tokens    []token
+	outcome   Outcome
+	sleeping  int
+	lastAlarm string
+}
+
+func timing() rotate.Timing {
+	return rotate.Timing{
+		Timing:      keystore.Timing{SnapshotMaxAge: cacheTicks * Tick, ClockSkew: skew, RollbackWindow: 10 * Tick},
+		Propagation: propagation, MaxCall: maxCall, CutWindow: 15 * Tick, CheckEvery: 10 * Tick, Poll: Tick,
+		RetryBase: Tick, RetryCap: 4 * Tick, ClosedRetryCap: 2 * Tick, StoreMargin: Tick,
+		ProbeEvery: Tick, Probes: 3, ForeignLifetime: lifetime,
+	}
+}
+
+// Run runs a scenario to its end or its first violation.
+func Run(ctx context.Context, s Scenario) Outcome {
+	w, err := newWorld(ctx, s)
+	if err != nil {
+		return Outcome{Violation: err}
+	}
+	defer w.close()
+	w.outcome.Violation = w.run(ctx)
+	w.outcome.Calls = w.Vendor.calls
+	return w.outcome
+}
+
+// Now is the world's clock.
+func (w *World) Now() time.Time { return w.begin.Add(time.Duration(w.tick) * Tick) }
+
+// Tick is how many ticks have passed.
+func (w *World) Tick() int { return w.tick }
+
+// Record is the target's record as it was committed last.
+func (w *World) Record() keystore.Record { return w.history[len(w.history)-1] }
+
+// Executor is the process that runs now.
+func (w *World) Executor() *rotate.Executor { return w.executor }
+
+func newWorld(ctx context.Context, s Scenario) (*World, error) {
+	sealer, err := envelope.New(envelope.GenerateMasterKeys())
+	if err != nil {
+		return nil, err
+	}
+	w := &World{
+		Target: "event", scenario: s, mutation: s.Mutation, begin: time.Date(2031, 2, 3, 4, 0, 0, 0, time.UTC), sealer: sealer,
+		outcome: Outcome{Alarms: map[string]int{}},
+	}
+	w.store = NewStore(w.Now)
+	target := keystore.Target{
+		ID: w.Target, Provider: "wowza", Scheme: schemes.WowzaHdnts, Account: "main", Resources: []string{"first"}, MaxTokenLifetime: lifetime,
+		Policy: keystore.Policy{Every: period, SoleOwner: true},
+	}
+	switch s.Kind {
+	case Minter:
+		target.Provider = "qencode"
+	case Pair:
+		target.Resources = append(target.Resources, "second")
+	default:
+	}
+	if s.Policy != nil {
+		s.Policy(&target.Policy)
+	}
+	w.entry = playback.NewEntry(playback.Playback{
+		ID: "p", TargetID: w.Target, URL: "https://edge.example/1/stream/playlist.m3u8", Hdnts: &playback.Hdnts{StreamID: "stream"}, TTL: lifetime,
+	})
+	if w.mutation == NoLifetime {
+		target.LongLivedUntil = time.Time{}
+	}
+	if _, err := w.store.Create(ctx, target); err != nil {
+		return nil, err
+	}
+	if w.mutation == NoJournal {
+		w.lazy = &lazyStore{Store: w.store}
+	}
+	w.Vendor = &Vendor{
+		scheme: target.Scheme, now: w.Now, propagation: propagation, answers: s.Answers, always: s.Always,
+		slots: map[string]slot{}, labels: map[string]string{},
+	}
+	for age := range cacheTicks + 1 {
+		w.replicas = append(w.replicas, newReplica(w, age, 0))
+	}
+	w.replicas = append(w.replicas, newReplica(w, cacheTicks, skew), newReplica(w, cacheTicks, -skew))
+	w.start()
+	return w, nil
+}
+
+func (w *World) close() {
+	for _, r := range w.replicas {
+		r.signer.Close()
+	}
+}
+
+// start begins a life of the process.
+func (w *World) start() {
+	store := w.store
+	if w.lazy != nil {
+		w.lazy.crash()
+		store = w.lazy
+	}
+	t := w.mutation.timing()
+	traits := provider.Traits{Slots: 1, Propagation: t.Propagation, MaxCall: maxCall}
+	w.executor = rotate.New(rotate.Config{
+		Store: store, Sealer: w.sealer, Clock: w.Now, Timing: t, Log: slog.New(slog.DiscardHandler),
+		Providers: func(keystore.Target) (provider.Provider, error) { return w.provider(traits), nil },
+		Crash:     w.point,
+	})
+}
+
+func (w *World) provider(traits provider.Traits) provider.Provider {
+	switch w.scenario.Kind {
+	case Minter:
+		return minter{w.Vendor, traits}
+	case BlindSetter:
+		return blindSetter{setter{w.Vendor, traits}}
+	default:
+		return setter{w.Vendor, traits}
+	}
+}
+
+func (w *World) point(string) {
+	w.outcome.Points++
+	if slices.Contains(w.scenario.Crashes, w.outcome.Points) {
+		panic(crashed{})
+	}
+}
+
+// run drives the world until the horizon, then until the open operation has ended.
+func (w *World) run(ctx context.Context) error {
+	for ; w.tick < horizon; w.tick++ {
+		if err := w.one(ctx); err != nil {
+			return fmt.Errorf("tick %d: %w", w.tick, err)
+		}
+	}
+	if w.scenario.Unsettled {
+		return nil
+	}
+	for ; !w.settled(); w.tick++ {
+		if w.tick == horizon+settling {
+			op := w.Record().Operation
+			if op == nil {
+				return fmt.Errorf("%d orphans and %d keys are left at the end", len(w.Record().Orphans), len(w.Vendor.keys))
+			}
+			return fmt.Errorf("operation stuck at %s after %d tries (%s)", op.Step, op.Tries, op.LastError)
+		}
+		if err := w.one(ctx); err != nil {
+			return fmt.Errorf("tick %d: %w", w.tick, err)
+		}
+	}
+	return w.checkEnd()
+}
+
+// one is one tick: a pass of the process, what happens outside, the replicas' signs, and the check.
+func (w *World) one(ctx context.Context) error {
+	if w.sleeping > 0 {
+		if w.sleeping--; w.sleeping == 0 {
+			w.start()
+		}
+	} else if err := w.pass(ctx); err != nil {
+		return err
+	}
+	if w.scenario.Event != nil && len(w.history) > 0 {
+		w.scenario.Event(w)
+	}
+	r, err := w.store.Get(ctx, w.Target)
+	if err != nil {
+		return err
+	}
+	w.history = append(w.history, r)
+	w.outcome.Versions = len(r.Keys)
+	if err := w.sign(ctx); err != nil {
+		return err
+	}
+	return w.check()
+}
+
+// pass lets the process work, and die.
+func (w *World) pass(ctx context.Context) (err error) {
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		if _, ok := cause.(crashed); !ok {
+			panic(cause)
+		}
+		w.sleeping = w.scenario.Down
+		if w.sleeping == 0 {
+			w.start()
+		}
+	}()
+	steps := 1
+	if w.scenario.Eager {
+		steps = maxSteps
+	}
+	for range steps {
+		result, err := w.executor.Step(ctx, w.Target)
+		if result.Decision.Alarm != "" && result.Decision.Alarm != w.lastAlarm {
+			w.outcome.Alarms[result.Decision.Alarm]++
+		}
+		w.lastAlarm = result.Decision.Alarm
+		if errors.Is(err, keystore.ErrIllegal) {
+			return fmt.Errorf("a plan that the record refuses: %w", err)
+		}
+		if err != nil || !result.Done {
+			return nil // a provider that fails is no violation
+		}
+	}
+	return nil
+}
+
+func (w *World) sign(ctx context.Context) error {
+	r := w.Record()
+	for _, replica := range w.replicas {
+		version, expires, ok, err := replica.sign(ctx, w.entry)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			w.outcome.Refused++
+			continue
+		}
+		k, err := r.Key(version)
+		if err != nil {
+			return err
+		}
+		w.outcome.Tokens++
+		w.tokens = append(w.tokens, token{version: version, fingerprint: k.Fingerprint, iat: w.Now(), exp: expires})
+	}
+	return nil
+}
+
+// settled reports whether nothing is left to do but to wait for the next rotation.
+func (w *World) settled() bool {
+	r := w.Record()
+	if w.sleeping > 0 || r.Operation != nil || w.scenario.Kind == Minter && r.Target.Policy.SoleOwner && len(r.Orphans) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(r.Keys, func(k keystore.Key) bool { return k.State == keystore.Retiring })
+}
