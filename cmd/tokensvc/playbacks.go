@@ -29,6 +29,8 @@ type playbackFlags struct {
 	wholeBucket            bool
 	claims                 map[string]string
 	agora, bindIP          bool
+	alternateURL           string
+	alternateStreamID      string
 	ttl, expiryGranularity time.Duration
 }
 
@@ -41,6 +43,8 @@ func (f *playbackFlags) bind(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.acl, "acl", nil, `EdgeAuth: a path the token opens, exact or ending with "/*" (repeatable)`)
 	flags.StringVar(&f.urlPath, "url-path", "", "EdgeAuth: the one path the token opens, in place of --acl")
 	flags.StringVar(&f.payload, "payload", "", "EdgeAuth: free data in the token")
+	flags.StringVar(&f.alternateURL, "alternate-url", "", "the URL in the second slot, where the target is a pair")
+	flags.StringVar(&f.alternateStreamID, "alternate-stream-id", "", "hdnts: the stream target of --alternate-url")
 	flags.StringVar(&f.uri, "uri", "", `Qencode: playback id, object key, or prefix ending with "/"`)
 	flags.BoolVar(&f.wholeBucket, "whole-bucket", false, "Qencode: open the whole bucket")
 	flags.StringVar(&f.viewerClaim, "viewer-claim", "", "Qencode: claim that carries the viewer")
@@ -98,6 +102,14 @@ func (f *playbackFlags) apply(cmd *cobra.Command, p *tokensvcv1.Playback) ([]str
 		}
 	}
 	plain("url", "url", func() { p.Url = f.url })
+	alternate := func() *tokensvcv1.Alternate {
+		if p.Alternate == nil {
+			p.Alternate = &tokensvcv1.Alternate{}
+		}
+		return p.GetAlternate()
+	}
+	plain("alternate-url", "alternate.url", func() { alternate().Url = f.alternateURL })
+	plain("alternate-stream-id", "alternate.stream_id", func() { alternate().StreamId = f.alternateStreamID })
 	plain("description", "description", func() { p.Description = f.description })
 	plain("ttl", "ttl", func() { p.Ttl = durationpb.New(f.ttl) })
 	plain("expiry-granularity", "expiry_granularity", func() { p.ExpiryGranularity = durationpb.New(f.expiryGranularity) })
@@ -251,6 +263,7 @@ func printPlayback(w io.Writer, p *tokensvcv1.Playback) error {
 	}
 	return fields(w,
 		"playback", p.GetId(), "target", p.GetTargetId(), "url", p.GetUrl(), "description", p.GetDescription(), "bound to", binding(p),
+		"alternate url", p.GetAlternate().GetUrl(), "alternate stream", p.GetAlternate().GetStreamId(),
 		"ttl", span(p.GetTtl()), "expiry granularity", span(p.GetExpiryGranularity()), "ip binding", bindIP,
 		"managed by", managed, "created", instant(p.GetCreateTime()), "updated", instant(p.GetUpdateTime()),
 	)

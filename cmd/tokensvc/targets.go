@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ type targetFlags struct {
 	tokenName, algorithm string
 	escapeEarly          bool
 	agoraForm            string
+	rotation             rotationFlags
 }
 
 func (f *targetFlags) bind(cmd *cobra.Command) {
@@ -36,10 +38,11 @@ func (f *targetFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&f.algorithm, "algorithm", "", "EdgeAuth: sha256, sha1 or md5 (default sha256)")
 	flags.BoolVar(&f.escapeEarly, "escape-early", false, `EdgeAuth: "escape token input" of the property`)
 	flags.StringVar(&f.agoraForm, "agora-form", "", "Agora: md5 or mid16 (default md5)")
+	f.rotation.bind(flags)
 }
 
 // apply writes the flags that were given into t and returns their field paths.
-func (f *targetFlags) apply(cmd *cobra.Command, t *tokensvcv1.Target) []string {
+func (f *targetFlags) apply(cmd *cobra.Command, t *tokensvcv1.Target) ([]string, error) {
 	var paths []string
 	set := func(flag, path string, fn func()) {
 		if cmd.Flags().Changed(flag) {
@@ -60,7 +63,8 @@ func (f *targetFlags) apply(cmd *cobra.Command, t *tokensvcv1.Target) []string {
 	set("algorithm", "edge_auth.algorithm", func() { edgeAuth().Algorithm = f.algorithm })
 	set("escape-early", "edge_auth.escape_early", func() { edgeAuth().EscapeEarly = f.escapeEarly })
 	set("agora-form", "agora.form", func() { t.Agora = &tokensvcv1.AgoraOptions{Form: f.agoraForm} })
-	return paths
+	err := f.rotation.apply(set, t)
+	return paths, err
 }
 
 func newTargetsCreate(c *common) *cobra.Command {
@@ -75,7 +79,9 @@ func newTargetsCreate(c *common) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target.Id = args[0]
-			f.apply(cmd, &target)
+			if _, err := f.apply(cmd, &target); err != nil {
+				return err
+			}
 			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
 				answer, err := api.keys.CreateTarget(ctx, &tokensvcv1.CreateTargetRequest{Target: &target})
 				if err != nil {
@@ -140,7 +146,10 @@ func newTargetsUpdate(c *common) *cobra.Command {
 		Use: "update ID", Short: "Change a target", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target := &tokensvcv1.Target{Id: args[0]}
-			paths := f.apply(cmd, target)
+			paths, err := f.apply(cmd, target)
+			if err != nil {
+				return err
+			}
 			if len(paths) == 0 {
 				return usageError("name at least one setting to change; see --help")
 			}
@@ -188,6 +197,6 @@ func printTarget(w io.Writer, t *tokensvcv1.Target) error {
 		"target", t.GetId(), "provider", t.GetProvider(), "scheme", t.GetScheme(), "account", t.GetAccount(),
 		"description", t.GetDescription(), "max token lifetime", span(t.GetMaxTokenLifetime()),
 		"token name", t.GetEdgeAuth().GetTokenName(), "algorithm", t.GetEdgeAuth().GetAlgorithm(), "escape early", escape,
-		"form", t.GetAgora().GetForm(), "managed by", managed, "created", instant(t.GetCreateTime()), "updated", instant(t.GetUpdateTime()),
+		"form", t.GetAgora().GetForm(), "resources", strings.Join(t.GetResources(), ", "), "rotation", describePolicy(t.GetRotation()), "managed by", managed, "created", instant(t.GetCreateTime()), "updated", instant(t.GetUpdateTime()),
 	)
 }

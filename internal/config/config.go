@@ -164,6 +164,30 @@ type Target struct {
 	EdgeAuth EdgeAuthOptions `koanf:"edge_auth"`
 	// Settings of scheme agora-timestamp; they mirror the Agora domain.
 	Agora AgoraOptions `koanf:"agora"`
+	// The provider's ids of what the key protects: one, or two that form a pair and are used in turn. Wowza:
+	// stream target ids; Qencode: stream:ID, domain:ID or bucket:NAME; Agora: domain names.
+	Resources []string `koanf:"resources"`
+	// When and how the key is rotated.
+	Rotation Rotation `koanf:"rotation"`
+}
+
+// Rotation says when and how a target's key is rotated.
+type Rotation struct {
+	// The time from one rotation to the next. 0s means on command only.
+	Every time.Duration `koanf:"every" min:"0s" max:"87600h" step:"1s"`
+	// How the old key makes room. Empty means what the provider and the number of resources allow.
+	Mode string `koanf:"mode" enum:",overlap,cut,pair"`
+	// The time of day, in UTC, in which scheduled rotations begin, as 02:00-04:00. Empty means any time.
+	Window string `koanf:"window" max:"11"`
+	// Nobody else makes keys for the target: keys that were made and lost are revoked without asking.
+	SoleOwner bool `koanf:"sole_owner"`
+	// Fetched with a token to see whether the edges know a key. Empty means to wait instead.
+	ProbeURL string `koanf:"probe_url" max:"2048"`
+	// The answer to a secret that somebody else has set. Empty means alert.
+	OnDrift string `koanf:"on_drift" enum:",alert,adopt,reassert"`
+	// Sign as soon as the provider's API has the secret, not its edges: some refused tokens instead of a
+	// pause (mode cut).
+	OpenOnApply bool `koanf:"open_on_apply"`
 }
 
 // EdgeAuthOptions mirror the settings of the Akamai property.
@@ -192,6 +216,8 @@ type Playback struct {
 	URL string `koanf:"url" required:"true" max:"2048"`
 	// Free text for people.
 	Description string `koanf:"description" max:"256"`
+	// Where the playback is when its target's key stands in the second slot of a pair.
+	Alternate Alternate `koanf:"alternate"`
 	// Binding for scheme wowza-hdnts.
 	Hdnts *HdntsBinding `koanf:"hdnts"`
 	// Binding for scheme akamai-edgeauth.
@@ -207,6 +233,14 @@ type Playback struct {
 	ExpiryGranularity time.Duration `koanf:"expiry_granularity" min:"0s" max:"24h" step:"1s"`
 	// Bind tokens to the viewer's exact address.
 	IPBinding string `koanf:"ip_binding" default:"off" enum:"off,exact"`
+}
+
+// Alternate is a playback's second address, at the second resource of its target.
+type Alternate struct {
+	// The playback URL without a token. Empty means that there is none.
+	URL string `koanf:"url" max:"2048"`
+	// The id of the second stream target, for scheme wowza-hdnts.
+	StreamID string `koanf:"stream_id" max:"256"`
 }
 
 // HdntsBinding is what a Wowza-on-Fastly token is bound to.

@@ -67,6 +67,11 @@ func (t Target) ToKeystore() keystore.Target {
 			AgoraForm: t.Agora.Form,
 		},
 		MaxTokenLifetime: t.MaxTokenLifetime, Managed: true,
+		Resources: slices.Clone(t.Resources),
+		Policy: keystore.Policy{
+			Every: t.Rotation.Every, Mode: keystore.Mode(t.Rotation.Mode), Window: t.Rotation.Window, SoleOwner: t.Rotation.SoleOwner,
+			ProbeURL: t.Rotation.ProbeURL, OnDrift: t.Rotation.OnDrift, OpenOnApply: t.Rotation.OpenOnApply,
+		},
 	}
 }
 
@@ -75,6 +80,9 @@ func (p Playback) ToPlayback() playback.Playback {
 	out := playback.Playback{
 		ID: p.ID, TargetID: p.Target, URL: p.URL, Description: p.Description,
 		TTL: p.TTL, ExpiryGranularity: p.ExpiryGranularity, BindIP: p.IPBinding == "exact", Managed: true,
+	}
+	if p.Alternate != (Alternate{}) {
+		out.Alternate = &playback.Alternate{URL: p.Alternate.URL, StreamID: p.Alternate.StreamID}
 	}
 	if b := p.Hdnts; b != nil {
 		out.Hdnts = &playback.Hdnts{StreamID: b.StreamID, VODStreamID: b.VODStreamID}

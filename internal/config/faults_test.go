@@ -24,7 +24,9 @@ func TestFaults(t *testing.T) {
 		// The file
 		{"unknown key", input{file: "listen:\n  grcp: 127.0.0.1:1"}, []string{`tokensvc.yaml:2: listen.grcp: unknown key; did you mean "grpc"?`}},
 		{"unknown section", input{file: "log: {}\nlistn: {grpc: x}"}, []string{`tokensvc.yaml:2: listn: unknown key; did you mean "listen"?`}},
-		{"unknown and like nothing", input{file: "rotation: true"}, []string{"tokensvc.yaml:1: rotation: unknown key"}},
+		{"a rotation window that is none", input{file: "targets:\n  - {id: a, provider: wowza, rotation: {window: dawn}}"}, []string{`tokensvc.yaml:2: targets[0]: the rotation window of target a: "dawn" is no time of day; write it as 02:00-04:00, in UTC`}},
+		{"a pair at a provider without slots", input{file: "targets:\n  - {id: a, provider: qencode, resources: [x, y], rotation: {mode: pair}}"}, []string{`tokensvc.yaml:2: targets[0]: provider qencode accepts two keys of one target at once; use mode overlap`}},
+		{"unknown and like nothing", input{file: "zzzzzzzz: true"}, []string{"tokensvc.yaml:1: zzzzzzzz: unknown key"}},
 		{"key of another section", input{file: "otlp_endpoint: c:4317"}, []string{"tokensvc.yaml:1: otlp_endpoint: unknown key; there is tracing.otlp_endpoint, as a section and its key on lines of their own"}},
 		{"dotted key", input{file: "listen.grpc: 127.0.0.1:1"}, []string{"tokensvc.yaml:1: listen.grpc: unknown key; there is listen.grpc, as a section and its key on lines of their own"}},
 		{"unknown key in a list", input{file: "accounts:\n- id: a\n  provider: wowza\n  api_key: hunter2hunter2"}, []string{"tokensvc.yaml:4: accounts[0].api_key: unknown key"}},

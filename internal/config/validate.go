@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tokensvc/tokensvc/keystore"
 )
 
 // Validate returns an *Error that lists every fault, or nil.
@@ -49,6 +51,11 @@ func (k *checker) fault(key, format string, args ...any) {
 
 func (k *checker) warn(key, format string, args ...any) {
 	k.warnings = append(k.warnings, Warning{Key: key, Message: fmt.Sprintf(format, args...)})
+}
+
+// faulty reports whether something is known to be wrong at a path or below.
+func (k *checker) faulty(path string) bool {
+	return slices.ContainsFunc(k.faults, func(f Fault) bool { return within(f.Key, path) })
 }
 
 // section applies the tags of every setting below f.
@@ -235,6 +242,9 @@ func (c Config) checkTargets(k *checker) map[string]Target {
 		}
 		if t.EdgeAuth.Algorithm == "sha1" || t.EdgeAuth.Algorithm == "md5" {
 			k.warn(path+".edge_auth.algorithm", "%s is weak; use sha256 where the property can", t.EdgeAuth.Algorithm)
+		}
+		if err := keystore.CheckTarget(t.ToKeystore()); err != nil && !k.faulty(path) {
+			k.fault(path, "%s", strings.TrimPrefix(err.Error(), keystore.ErrIllegal.Error()+": "))
 		}
 		if t.Account == "" {
 			continue

@@ -28,15 +28,56 @@ func Check(p Playback, target keystore.Target, now time.Time) error {
 		return tokens.ParamError(tokens.LifetimeTooLong, "ttl", "%s with an expiry granularity of %s is over the max_token_lifetime of %s of target %q",
 			p.TTL, p.ExpiryGranularity, target.MaxTokenLifetime, target.ID)
 	}
+	if err := p.checkAlternate(target); err != nil {
+		return err
+	}
 	scheme, err := schemes.New(target.Scheme, target.Options)
 	if err != nil {
 		return err
 	}
-	params, err := p.Params(&target, Viewing{Viewer: "viewer", ClientIP: netip.IPv6Loopback().String(), Expire: now.Add(p.TTL)})
-	if err != nil {
-		return err
+	for slot := range p.slots() {
+		params, err := p.Params(&target, Viewing{Viewer: "viewer", ClientIP: netip.IPv6Loopback().String(), Expire: now.Add(p.TTL), Slot: slot})
+		if err != nil {
+			return err
+		}
+		if err := scheme.CheckParams(params, now); err != nil {
+			return err
+		}
 	}
-	return scheme.CheckParams(params, now)
+	return nil
+}
+
+// slots returns in how many slots of its target the playback can be.
+func (p *Playback) slots() int {
+	if p.Alternate != nil {
+		return 2
+	}
+	return 1
+}
+
+// checkAlternate holds the second address to the rules of the first, and wants one where the target's key
+// may stand in a second slot.
+func (p *Playback) checkAlternate(target keystore.Target) error {
+	fault := func(format string, args ...any) error {
+		return tokens.ParamError(tokens.InvalidArgument, "alternate", format, args...)
+	}
+	a := p.Alternate
+	switch {
+	case a == nil && target.Mode() == keystore.Pair:
+		return fault("required: target %q has two resources, and its key moves between them", target.ID)
+	case a == nil:
+		return nil
+	case keystore.Overlaps(target.Provider):
+		return fault("targets of provider %s have no second slot", target.Provider)
+	case (a.StreamID != "") != (target.Scheme == schemes.WowzaHdnts):
+		return fault("a stream_id is needed for scheme %s, and only there", schemes.WowzaHdnts)
+	case p.Hdnts != nil && p.Hdnts.VODStreamID != "":
+		return fault("a recording belongs to one stream target; leave the alternate or the vod_stream_id out")
+	}
+	if err := CheckURL(a.URL, schemes.QueryName(target.Scheme, target.Options)); err != nil {
+		return fault("%v", err)
+	}
+	return nil
 }
 
 func (p *Playback) bindings() int {

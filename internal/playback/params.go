@@ -19,6 +19,8 @@ type Viewing struct {
 	// ClientIP is needed where the playback binds to it.
 	ClientIP string
 	Expire   time.Time
+	// Slot is that of the key that signs: 0, or 1 for the second of a pair.
+	Slot int
 }
 
 // Params returns what the scheme of target needs to sign p. Errors wrap tokens.ErrInvalidParams.
@@ -30,10 +32,14 @@ func (p *Playback) Params(target *keystore.Target, v Viewing) (tokens.Params, er
 	if err != nil {
 		return nil, err
 	}
+	url, ok := p.URLAt(v.Slot)
+	if !ok {
+		return nil, tokens.ParamError(tokens.InvalidArgument, "alternate", "required: the key of target %q stands in the second slot of a pair", target.ID)
+	}
 	switch {
 	case target.Scheme == schemes.WowzaHdnts && p.Hdnts != nil:
 		return &wowza.Params{
-			StreamID: p.Hdnts.StreamID, VODStreamID: p.Hdnts.VODStreamID, IP: ip, Expire: v.Expire, MaxLifetime: target.MaxTokenLifetime,
+			StreamID: p.streamAt(v.Slot), VODStreamID: p.Hdnts.VODStreamID, IP: ip, Expire: v.Expire, MaxLifetime: target.MaxTokenLifetime,
 		}, nil
 	case target.Scheme == schemes.AkamaiEdgeAuth && p.EdgeAuth != nil:
 		return &akamai.Params{
@@ -48,10 +54,18 @@ func (p *Playback) Params(target *keystore.Target, v Viewing) (tokens.Params, er
 			URI: p.Qencode.URI, WholeBucket: p.Qencode.WholeBucket, Claims: claims, Expire: v.Expire, MaxLifetime: target.MaxTokenLifetime,
 		}, nil
 	case target.Scheme == schemes.AgoraTimestamp && p.Agora != nil:
-		return &agora.Params{URL: p.URL, Expire: v.Expire, MaxLifetime: target.MaxTokenLifetime}, nil
+		return &agora.Params{URL: url, Expire: v.Expire, MaxLifetime: target.MaxTokenLifetime}, nil
 	default:
 		return nil, tokens.ParamError(tokens.InvalidArgument, bindingField(target.Scheme), "required: tokens of target %q are %s", target.ID, target.Scheme)
 	}
+}
+
+// streamAt returns the stream target of a slot.
+func (p *Playback) streamAt(slot int) string {
+	if slot == 1 {
+		return p.Alternate.StreamID
+	}
+	return p.Hdnts.StreamID
 }
 
 func (p *Playback) clientIP(text string) (netip.Addr, error) {

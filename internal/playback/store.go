@@ -18,6 +18,9 @@ type Playback struct {
 	TargetID string
 	// URL is the playback URL without a token.
 	URL string
+	// Alternate is where the playback is when the target's key stands in the second slot of a pair; nil
+	// where there is none.
+	Alternate *Alternate
 	// Description is free text for people.
 	Description string
 
@@ -38,6 +41,26 @@ type Playback struct {
 	UpdatedAt time.Time
 	// Revision grows with every committed change of the playback.
 	Revision int64
+}
+
+// Alternate is a playback's second address, at the second resource of its target.
+type Alternate struct {
+	// URL is the playback URL without a token.
+	URL string `json:"url"`
+	// StreamID is the second stream target (hdnts); empty for other schemes.
+	StreamID string `json:"stream_id,omitempty"`
+}
+
+// URLAt returns the playback URL in a slot of the target, and whether the playback has an address there.
+func (p *Playback) URLAt(slot int) (string, bool) {
+	switch {
+	case slot == 0:
+		return p.URL, true
+	case slot == 1 && p.Alternate != nil:
+		return p.Alternate.URL, true
+	default:
+		return "", false
+	}
 }
 
 // Hdnts is what a Wowza-on-Fastly token is bound to.

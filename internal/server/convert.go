@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+	"strings"
 	"time"
 	"unicode"
 
@@ -75,6 +77,9 @@ func playbackFromProto(in *tokensvcv1.Playback) (playback.Playback, error) {
 		BindIP: in.GetIpBinding() == tokensvcv1.IpBinding_IP_BINDING_EXACT,
 	}
 	bind(&p, in)
+	if a := in.GetAlternate(); a != nil {
+		p.Alternate = &playback.Alternate{URL: a.GetUrl(), StreamID: a.GetStreamId()}
+	}
 	err := checkText("description", in.GetDescription())
 	if err != nil {
 		return p, err
@@ -101,6 +106,9 @@ func playbackProto(p playback.Playback) *tokensvcv1.Playback {
 	}
 	if p.BindIP {
 		out.IpBinding = tokensvcv1.IpBinding_IP_BINDING_EXACT
+	}
+	if p.Alternate != nil {
+		out.Alternate = &tokensvcv1.Alternate{Url: p.Alternate.URL, StreamId: p.Alternate.StreamID}
 	}
 	if p.ExpiryGranularity > 0 {
 		out.ExpiryGranularity = durationpb.New(p.ExpiryGranularity)
@@ -154,6 +162,13 @@ func targetFromProto(in *tokensvcv1.Target) (keystore.Target, error) {
 	if in.GetAgora() != nil && t.Scheme != schemes.AgoraTimestamp {
 		return t, tokens.ParamError(tokens.InvalidArgument, "agora", "only for scheme %s", schemes.AgoraTimestamp)
 	}
+	t.Resources = slices.Clone(in.GetResources())
+	if t.Policy, err = policyFromProto(in.GetRotation()); err != nil {
+		return t, err
+	}
+	if err := keystore.CheckTarget(t); err != nil {
+		return t, tokens.ParamError(tokens.InvalidArgument, "target", "%s", strings.TrimPrefix(err.Error(), keystore.ErrIllegal.Error()+": "))
+	}
 	_, err = schemes.New(t.Scheme, t.Options)
 	return t, err
 }
@@ -163,6 +178,7 @@ func targetProto(t keystore.Target) *tokensvcv1.Target {
 		Id: t.ID, Provider: t.Provider, Scheme: t.Scheme, Account: t.Account, Description: t.Description,
 		MaxTokenLifetime: durationpb.New(t.MaxTokenLifetime), Managed: t.Managed,
 		CreateTime: timestampProto(t.CreatedAt), UpdateTime: timestampProto(t.UpdatedAt),
+		Resources: slices.Clone(t.Resources), Rotation: policyProto(t.Policy),
 	}
 	switch t.Scheme {
 	case schemes.AkamaiEdgeAuth:
@@ -181,6 +197,7 @@ func keyProto(target string, k keystore.Key) *tokensvcv1.Key {
 		Horizon: timestampProto(k.Horizon), RetireAfter: timestampProto(k.RetireAfter), DestroyAfter: timestampProto(k.DestroyAfter),
 		CreateTime: timestampProto(k.CreatedAt), ActivateTime: timestampProto(k.ActivatedAt),
 		RetireTime: timestampProto(k.RetiredAt), DestroyTime: timestampProto(k.DestroyedAt),
+		Slot: int32(k.Slot), UseAfter: timestampProto(k.UseAfter), HorizonEnd: timestampProto(k.HorizonEnds), //nolint:gosec // 0 or 1
 	}
 }
 

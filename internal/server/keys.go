@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -147,7 +148,9 @@ func (s *keyService) UpdateTarget(ctx context.Context, r *tokensvcv1.UpdateTarge
 		if err != nil {
 			return err
 		}
-		next.Resources, next.Policy = record.Target.Resources, record.Target.Policy
+		if op := record.Operation; op != nil && (!slices.Equal(next.Resources, record.Target.Resources) || next.Mode() != record.Target.Mode() || next.Account != record.Target.Account) {
+			return refuse(tokens.IllegalMove, "operation %s is under way; change account, resources and mode when it is done", op.ID)
+		}
 		if err := s.checkPlaybacks(next); err != nil {
 			return err
 		}

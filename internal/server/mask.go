@@ -12,11 +12,11 @@ import (
 )
 
 func playbackMutable() []string {
-	return []string{"url", "description", "hdnts", "edge_auth", "qencode", "agora", "ttl", "expiry_granularity", "ip_binding"}
+	return []string{"url", "alternate", "description", "hdnts", "edge_auth", "qencode", "agora", "ttl", "expiry_granularity", "ip_binding"}
 }
 
 func targetMutable() []string {
-	return []string{"account", "description", "max_token_lifetime", "edge_auth", "agora"}
+	return []string{"account", "description", "max_token_lifetime", "edge_auth", "agora", "resources", "rotation"}
 }
 
 // outputOnly lists what the service sets; a caller who sends it back is not taken at his word.

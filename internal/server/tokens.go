@@ -29,6 +29,7 @@ func (s *tokenService) MintToken(ctx context.Context, r *tokensvcv1.MintTokenReq
 	}
 	p := playback.Playback{TargetID: r.GetTargetId(), URL: r.GetUrl(), BindIP: r.GetClientIp() != ""}
 	bind(&p, r)
+	p.Alternate = &playback.Alternate{URL: r.GetUrl(), StreamID: r.GetHdnts().GetStreamId()} // the caller names the slot's own
 	if p.Qencode != nil && p.Qencode.ViewerClaim != "" {
 		return nil, tokens.ParamError(tokens.InvalidArgument, "qencode.viewer_claim", "a minted token has no viewer; put the claim into claims")
 	}

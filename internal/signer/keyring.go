@@ -25,6 +25,8 @@ type Key struct {
 	Horizon time.Time
 	// HorizonEnds is when the horizon counts no more; zero when it holds.
 	HorizonEnds time.Time
+	// Slot is the place at the provider that holds the key: 0, or 1 in a pair.
+	Slot int
 }
 
 // Target is a target with the keys that could be opened.
@@ -150,7 +152,7 @@ func (k *Keyring) open(r keystore.Record, before *Target) (*Target, error) {
 		}
 		key := &Key{
 			Key: prepared, Ref: Ref(r.Target.ID, stored.Version), Version: stored.Version,
-			State: stored.State, Horizon: stored.Horizon, HorizonEnds: stored.HorizonEnds,
+			State: stored.State, Horizon: stored.Horizon, HorizonEnds: stored.HorizonEnds, Slot: stored.Slot,
 		}
 		t.Keys = append(t.Keys, key)
 		if stored.State == keystore.Active {

@@ -79,12 +79,18 @@ func addTarget(t *testing.T, s keystore.Store, sealer keystore.Sealer, id string
 // addKey adds a key and activates it.
 func addKey(t *testing.T, s keystore.Store, sealer keystore.Sealer, id string, n int) {
 	t.Helper()
+	addKeyIn(t, s, sealer, id, n, 0)
+}
+
+// addKeyIn adds a key in a slot and activates it.
+func addKeyIn(t *testing.T, s keystore.Store, sealer keystore.Sealer, id string, n, slot int) {
+	t.Helper()
 	change(t, s, id, func(r *keystore.Record) error {
 		prepared, err := wowza.NewKey(tokens.Material{Secret: secret(n)})
 		if err != nil {
 			return err
 		}
-		k := r.Add(keystore.Key{Fingerprint: prepared.Fingerprint(), Origin: "import"}, time.Now())
+		k := r.Add(keystore.Key{Fingerprint: prepared.Fingerprint(), Origin: "import", Slot: slot}, time.Now())
 		if k.Sealed, err = sealer.Seal(keystore.Binding{Target: id, Version: k.Version}, secret(n)); err != nil {
 			return err
 		}

@@ -120,6 +120,10 @@ func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Creden
 	if key == nil {
 		return Credential{}, refuse(tokens.NoActiveKey, 0, "target %q has no active key; import one with `tokensvc keys import %s --activate`", target.ID, target.ID)
 	}
+	url, ok := p.URLAt(key.Slot)
+	if !ok {
+		return Credential{}, refuse(tokens.NoActiveKey, 0, "key %s stands in the second slot of its target, where playback %q has no address; give it an alternate", key.Ref, p.ID)
+	}
 	ttl := r.TTL
 	if ttl == 0 {
 		ttl = p.TTL
@@ -137,7 +141,7 @@ func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Creden
 		return Credential{}, err
 	}
 	return Credential{
-		Token: token, URL: schemes.Place(target.Target.Scheme, target.Options, p.URL, token), ExpiresAt: exp, RefreshAfter: s.refresh(target, key, now, exp, clamped),
+		Token: token, URL: schemes.Place(target.Target.Scheme, target.Options, url, token), ExpiresAt: exp, RefreshAfter: s.refresh(target, key, now, exp, clamped),
 		ServerTime: now, KeyRef: key.Ref, KID: key.ID(), Clamped: clamped,
 	}, nil
 }
@@ -167,7 +171,7 @@ func (s *Signer) token(ctx context.Context, target *Target, p *playback.Entry, r
 
 // signNow signs with the active key, in the caller's goroutine.
 func signNow(target *Target, p *playback.Entry, r Request, exp, now time.Time) (tokens.Credential, error) {
-	params, err := p.Params(&target.Target, playback.Viewing{Viewer: r.Viewer, ClientIP: r.ClientIP, Expire: exp})
+	params, err := p.Params(&target.Target, playback.Viewing{Viewer: r.Viewer, ClientIP: r.ClientIP, Expire: exp, Slot: target.Active.Slot})
 	if err != nil {
 		return tokens.Credential{}, err
 	}

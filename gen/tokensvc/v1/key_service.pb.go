@@ -26,6 +26,120 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// RotationMode is how the old key makes room for the new one.
+type RotationMode int32
+
+const (
+	// What the provider and the number of resources allow.
+	RotationMode_ROTATION_MODE_UNSPECIFIED RotationMode = 0
+	// The provider makes the key and accepts both until the old one's tokens have died (Qencode).
+	RotationMode_ROTATION_MODE_OVERLAP RotationMode = 1
+	// One slot: tokens shorten towards the cut, signing pauses, the slot is overwritten (Wowza, Agora).
+	RotationMode_ROTATION_MODE_CUT RotationMode = 2
+	// Two slots used in turn: two Wowza stream targets, two Agora domains.
+	RotationMode_ROTATION_MODE_PAIR RotationMode = 3
+)
+
+// Enum value maps for RotationMode.
+var (
+	RotationMode_name = map[int32]string{
+		0: "ROTATION_MODE_UNSPECIFIED",
+		1: "ROTATION_MODE_OVERLAP",
+		2: "ROTATION_MODE_CUT",
+		3: "ROTATION_MODE_PAIR",
+	}
+	RotationMode_value = map[string]int32{
+		"ROTATION_MODE_UNSPECIFIED": 0,
+		"ROTATION_MODE_OVERLAP":     1,
+		"ROTATION_MODE_CUT":         2,
+		"ROTATION_MODE_PAIR":        3,
+	}
+)
+
+func (x RotationMode) Enum() *RotationMode {
+	p := new(RotationMode)
+	*p = x
+	return p
+}
+
+func (x RotationMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RotationMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_tokensvc_v1_key_service_proto_enumTypes[0].Descriptor()
+}
+
+func (RotationMode) Type() protoreflect.EnumType {
+	return &file_tokensvc_v1_key_service_proto_enumTypes[0]
+}
+
+func (x RotationMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RotationMode.Descriptor instead.
+func (RotationMode) EnumDescriptor() ([]byte, []int) {
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{0}
+}
+
+// DriftAnswer is what to do about a secret that somebody else has set.
+type DriftAnswer int32
+
+const (
+	// The same as alert.
+	DriftAnswer_DRIFT_ANSWER_UNSPECIFIED DriftAnswer = 0
+	// Raise an alarm and touch nothing.
+	DriftAnswer_DRIFT_ANSWER_ALERT DriftAnswer = 1
+	// Take the secret over.
+	DriftAnswer_DRIFT_ANSWER_ADOPT DriftAnswer = 2
+	// Write the target's own secret again.
+	DriftAnswer_DRIFT_ANSWER_REASSERT DriftAnswer = 3
+)
+
+// Enum value maps for DriftAnswer.
+var (
+	DriftAnswer_name = map[int32]string{
+		0: "DRIFT_ANSWER_UNSPECIFIED",
+		1: "DRIFT_ANSWER_ALERT",
+		2: "DRIFT_ANSWER_ADOPT",
+		3: "DRIFT_ANSWER_REASSERT",
+	}
+	DriftAnswer_value = map[string]int32{
+		"DRIFT_ANSWER_UNSPECIFIED": 0,
+		"DRIFT_ANSWER_ALERT":       1,
+		"DRIFT_ANSWER_ADOPT":       2,
+		"DRIFT_ANSWER_REASSERT":    3,
+	}
+)
+
+func (x DriftAnswer) Enum() *DriftAnswer {
+	p := new(DriftAnswer)
+	*p = x
+	return p
+}
+
+func (x DriftAnswer) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DriftAnswer) Descriptor() protoreflect.EnumDescriptor {
+	return file_tokensvc_v1_key_service_proto_enumTypes[1].Descriptor()
+}
+
+func (DriftAnswer) Type() protoreflect.EnumType {
+	return &file_tokensvc_v1_key_service_proto_enumTypes[1]
+}
+
+func (x DriftAnswer) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DriftAnswer.Descriptor instead.
+func (DriftAnswer) EnumDescriptor() ([]byte, []int) {
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{1}
+}
+
 // KeyState is where a key version stands in its life.
 type KeyState int32
 
@@ -75,11 +189,11 @@ func (x KeyState) String() string {
 }
 
 func (KeyState) Descriptor() protoreflect.EnumDescriptor {
-	return file_tokensvc_v1_key_service_proto_enumTypes[0].Descriptor()
+	return file_tokensvc_v1_key_service_proto_enumTypes[2].Descriptor()
 }
 
 func (KeyState) Type() protoreflect.EnumType {
-	return &file_tokensvc_v1_key_service_proto_enumTypes[0]
+	return &file_tokensvc_v1_key_service_proto_enumTypes[2]
 }
 
 func (x KeyState) Number() protoreflect.EnumNumber {
@@ -88,7 +202,7 @@ func (x KeyState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use KeyState.Descriptor instead.
 func (KeyState) EnumDescriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{0}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{2}
 }
 
 // KeyEncoding says how key material is written.
@@ -144,11 +258,11 @@ func (x KeyEncoding) String() string {
 }
 
 func (KeyEncoding) Descriptor() protoreflect.EnumDescriptor {
-	return file_tokensvc_v1_key_service_proto_enumTypes[1].Descriptor()
+	return file_tokensvc_v1_key_service_proto_enumTypes[3].Descriptor()
 }
 
 func (KeyEncoding) Type() protoreflect.EnumType {
-	return &file_tokensvc_v1_key_service_proto_enumTypes[1]
+	return &file_tokensvc_v1_key_service_proto_enumTypes[3]
 }
 
 func (x KeyEncoding) Number() protoreflect.EnumNumber {
@@ -157,7 +271,7 @@ func (x KeyEncoding) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use KeyEncoding.Descriptor instead.
 func (KeyEncoding) EnumDescriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{1}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{3}
 }
 
 // Target is what one signing key protects at a provider: a Wowza stream target, a Qencode stream,
@@ -187,7 +301,13 @@ type Target struct {
 	// Output only.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Output only.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// The provider's ids of what the key protects: one, or two that form a pair and are used in turn. Wowza:
+	// stream target ids; Qencode: "stream:ID", "domain:ID" or "bucket:NAME"; Agora: domain names. Empty when
+	// keys are only imported.
+	Resources []string `protobuf:"bytes,12,rep,name=resources,proto3" json:"resources,omitempty"`
+	// When and how the key is rotated; on command only when absent.
+	Rotation      *RotationPolicy `protobuf:"bytes,13,opt,name=rotation,proto3" json:"rotation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -299,6 +419,121 @@ func (x *Target) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Target) GetResources() []string {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *Target) GetRotation() *RotationPolicy {
+	if x != nil {
+		return x.Rotation
+	}
+	return nil
+}
+
+// RotationPolicy says when and how a target's key is rotated.
+type RotationPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The time from one rotation to the next; on command only when absent.
+	Every *durationpb.Duration `protobuf:"bytes,1,opt,name=every,proto3" json:"every,omitempty"`
+	// How the old key makes room; when absent, what the provider and the number of resources allow.
+	Mode RotationMode `protobuf:"varint,2,opt,name=mode,proto3,enum=tokensvc.v1.RotationMode" json:"mode,omitempty"`
+	// The time of day, in UTC, in which scheduled rotations begin, as "02:00-04:00"; it may span midnight.
+	Window string `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
+	// Nobody else makes keys for the target: keys that were made and lost are then revoked without asking.
+	SoleOwner bool `protobuf:"varint,4,opt,name=sole_owner,json=soleOwner,proto3" json:"sole_owner,omitempty"`
+	// Fetched with a token to see whether the edges know a key; without it a rotation waits instead.
+	ProbeUrl string `protobuf:"bytes,5,opt,name=probe_url,json=probeUrl,proto3" json:"probe_url,omitempty"`
+	// The answer to a secret that somebody else has set; alert when absent.
+	OnDrift DriftAnswer `protobuf:"varint,6,opt,name=on_drift,json=onDrift,proto3,enum=tokensvc.v1.DriftAnswer" json:"on_drift,omitempty"`
+	// Sign with a new secret as soon as the provider's API has it, not its edges: some refused tokens instead
+	// of a pause. Only for mode cut.
+	OpenOnApply   bool `protobuf:"varint,7,opt,name=open_on_apply,json=openOnApply,proto3" json:"open_on_apply,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotationPolicy) Reset() {
+	*x = RotationPolicy{}
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotationPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotationPolicy) ProtoMessage() {}
+
+func (x *RotationPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotationPolicy.ProtoReflect.Descriptor instead.
+func (*RotationPolicy) Descriptor() ([]byte, []int) {
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RotationPolicy) GetEvery() *durationpb.Duration {
+	if x != nil {
+		return x.Every
+	}
+	return nil
+}
+
+func (x *RotationPolicy) GetMode() RotationMode {
+	if x != nil {
+		return x.Mode
+	}
+	return RotationMode_ROTATION_MODE_UNSPECIFIED
+}
+
+func (x *RotationPolicy) GetWindow() string {
+	if x != nil {
+		return x.Window
+	}
+	return ""
+}
+
+func (x *RotationPolicy) GetSoleOwner() bool {
+	if x != nil {
+		return x.SoleOwner
+	}
+	return false
+}
+
+func (x *RotationPolicy) GetProbeUrl() string {
+	if x != nil {
+		return x.ProbeUrl
+	}
+	return ""
+}
+
+func (x *RotationPolicy) GetOnDrift() DriftAnswer {
+	if x != nil {
+		return x.OnDrift
+	}
+	return DriftAnswer_DRIFT_ANSWER_UNSPECIFIED
+}
+
+func (x *RotationPolicy) GetOpenOnApply() bool {
+	if x != nil {
+		return x.OpenOnApply
+	}
+	return false
+}
+
 // EdgeAuthOptions mirror the settings of the Akamai property.
 type EdgeAuthOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -314,7 +549,7 @@ type EdgeAuthOptions struct {
 
 func (x *EdgeAuthOptions) Reset() {
 	*x = EdgeAuthOptions{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[1]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -326,7 +561,7 @@ func (x *EdgeAuthOptions) String() string {
 func (*EdgeAuthOptions) ProtoMessage() {}
 
 func (x *EdgeAuthOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[1]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -339,7 +574,7 @@ func (x *EdgeAuthOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EdgeAuthOptions.ProtoReflect.Descriptor instead.
 func (*EdgeAuthOptions) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{1}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *EdgeAuthOptions) GetTokenName() string {
@@ -374,7 +609,7 @@ type AgoraOptions struct {
 
 func (x *AgoraOptions) Reset() {
 	*x = AgoraOptions{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[2]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +621,7 @@ func (x *AgoraOptions) String() string {
 func (*AgoraOptions) ProtoMessage() {}
 
 func (x *AgoraOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[2]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,7 +634,7 @@ func (x *AgoraOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgoraOptions.ProtoReflect.Descriptor instead.
 func (*AgoraOptions) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{2}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AgoraOptions) GetForm() string {
@@ -422,7 +657,7 @@ type Key struct {
 	Kid string `protobuf:"bytes,4,opt,name=kid,proto3" json:"kid,omitempty"`
 	// Identifies the key without telling anything of a secret.
 	Fingerprint string `protobuf:"bytes,5,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
-	// Where it came from: import or dev.
+	// Where it came from: import, rotation or dev.
 	Origin string `protobuf:"bytes,6,opt,name=origin,proto3" json:"origin,omitempty"`
 	// The last moment at which a token of this key can still be accepted; absent when no cut is
 	// scheduled.
@@ -438,14 +673,20 @@ type Key struct {
 	// When it was retired.
 	RetireTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=retire_time,json=retireTime,proto3" json:"retire_time,omitempty"`
 	// When its bytes were wiped.
-	DestroyTime   *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=destroy_time,json=destroyTime,proto3" json:"destroy_time,omitempty"`
+	DestroyTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=destroy_time,json=destroyTime,proto3" json:"destroy_time,omitempty"`
+	// Which of the target's resources holds it: 0, or 1 for the second of a pair.
+	Slot int32 `protobuf:"varint,14,opt,name=slot,proto3" json:"slot,omitempty"`
+	// When the provider's edges know it; absent when they do.
+	UseAfter *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=use_after,json=useAfter,proto3" json:"use_after,omitempty"`
+	// When the horizon counts no more, since nobody has carried out its cut; absent when it holds.
+	HorizonEnd    *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=horizon_end,json=horizonEnd,proto3" json:"horizon_end,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[3]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -457,7 +698,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[3]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -470,7 +711,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{3}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Key) GetTargetId() string {
@@ -564,6 +805,27 @@ func (x *Key) GetDestroyTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Key) GetSlot() int32 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
+func (x *Key) GetUseAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UseAfter
+	}
+	return nil
+}
+
+func (x *Key) GetHorizonEnd() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HorizonEnd
+	}
+	return nil
+}
+
 // CreateTargetRequest carries the target to add.
 type CreateTargetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -575,7 +837,7 @@ type CreateTargetRequest struct {
 
 func (x *CreateTargetRequest) Reset() {
 	*x = CreateTargetRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[4]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +849,7 @@ func (x *CreateTargetRequest) String() string {
 func (*CreateTargetRequest) ProtoMessage() {}
 
 func (x *CreateTargetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[4]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +862,7 @@ func (x *CreateTargetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTargetRequest.ProtoReflect.Descriptor instead.
 func (*CreateTargetRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{4}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateTargetRequest) GetTarget() *Target {
@@ -621,7 +883,7 @@ type CreateTargetResponse struct {
 
 func (x *CreateTargetResponse) Reset() {
 	*x = CreateTargetResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[5]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +895,7 @@ func (x *CreateTargetResponse) String() string {
 func (*CreateTargetResponse) ProtoMessage() {}
 
 func (x *CreateTargetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[5]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +908,7 @@ func (x *CreateTargetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTargetResponse.ProtoReflect.Descriptor instead.
 func (*CreateTargetResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{5}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateTargetResponse) GetTarget() *Target {
@@ -667,7 +929,7 @@ type GetTargetRequest struct {
 
 func (x *GetTargetRequest) Reset() {
 	*x = GetTargetRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[6]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +941,7 @@ func (x *GetTargetRequest) String() string {
 func (*GetTargetRequest) ProtoMessage() {}
 
 func (x *GetTargetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[6]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +954,7 @@ func (x *GetTargetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTargetRequest.ProtoReflect.Descriptor instead.
 func (*GetTargetRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{6}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetTargetRequest) GetId() string {
@@ -713,7 +975,7 @@ type GetTargetResponse struct {
 
 func (x *GetTargetResponse) Reset() {
 	*x = GetTargetResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[7]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +987,7 @@ func (x *GetTargetResponse) String() string {
 func (*GetTargetResponse) ProtoMessage() {}
 
 func (x *GetTargetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[7]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +1000,7 @@ func (x *GetTargetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTargetResponse.ProtoReflect.Descriptor instead.
 func (*GetTargetResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{7}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetTargetResponse) GetTarget() *Target {
@@ -761,7 +1023,7 @@ type ListTargetsRequest struct {
 
 func (x *ListTargetsRequest) Reset() {
 	*x = ListTargetsRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[8]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +1035,7 @@ func (x *ListTargetsRequest) String() string {
 func (*ListTargetsRequest) ProtoMessage() {}
 
 func (x *ListTargetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[8]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +1048,7 @@ func (x *ListTargetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTargetsRequest.ProtoReflect.Descriptor instead.
 func (*ListTargetsRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{8}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListTargetsRequest) GetPageSize() int32 {
@@ -816,7 +1078,7 @@ type ListTargetsResponse struct {
 
 func (x *ListTargetsResponse) Reset() {
 	*x = ListTargetsResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[9]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +1090,7 @@ func (x *ListTargetsResponse) String() string {
 func (*ListTargetsResponse) ProtoMessage() {}
 
 func (x *ListTargetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[9]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +1103,7 @@ func (x *ListTargetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTargetsResponse.ProtoReflect.Descriptor instead.
 func (*ListTargetsResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{9}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListTargetsResponse) GetTargets() []*Target {
@@ -871,7 +1133,7 @@ type UpdateTargetRequest struct {
 
 func (x *UpdateTargetRequest) Reset() {
 	*x = UpdateTargetRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[10]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -883,7 +1145,7 @@ func (x *UpdateTargetRequest) String() string {
 func (*UpdateTargetRequest) ProtoMessage() {}
 
 func (x *UpdateTargetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[10]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -896,7 +1158,7 @@ func (x *UpdateTargetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTargetRequest.ProtoReflect.Descriptor instead.
 func (*UpdateTargetRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{10}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UpdateTargetRequest) GetTarget() *Target {
@@ -924,7 +1186,7 @@ type UpdateTargetResponse struct {
 
 func (x *UpdateTargetResponse) Reset() {
 	*x = UpdateTargetResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[11]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1198,7 @@ func (x *UpdateTargetResponse) String() string {
 func (*UpdateTargetResponse) ProtoMessage() {}
 
 func (x *UpdateTargetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[11]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1211,7 @@ func (x *UpdateTargetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTargetResponse.ProtoReflect.Descriptor instead.
 func (*UpdateTargetResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{11}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpdateTargetResponse) GetTarget() *Target {
@@ -970,7 +1232,7 @@ type DeleteTargetRequest struct {
 
 func (x *DeleteTargetRequest) Reset() {
 	*x = DeleteTargetRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[12]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1244,7 @@ func (x *DeleteTargetRequest) String() string {
 func (*DeleteTargetRequest) ProtoMessage() {}
 
 func (x *DeleteTargetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[12]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1257,7 @@ func (x *DeleteTargetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTargetRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTargetRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{12}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeleteTargetRequest) GetId() string {
@@ -1014,7 +1276,7 @@ type DeleteTargetResponse struct {
 
 func (x *DeleteTargetResponse) Reset() {
 	*x = DeleteTargetResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[13]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1288,7 @@ func (x *DeleteTargetResponse) String() string {
 func (*DeleteTargetResponse) ProtoMessage() {}
 
 func (x *DeleteTargetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[13]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1301,7 @@ func (x *DeleteTargetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTargetResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTargetResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{13}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{14}
 }
 
 // ListKeysRequest names a target.
@@ -1053,7 +1315,7 @@ type ListKeysRequest struct {
 
 func (x *ListKeysRequest) Reset() {
 	*x = ListKeysRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[14]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1065,7 +1327,7 @@ func (x *ListKeysRequest) String() string {
 func (*ListKeysRequest) ProtoMessage() {}
 
 func (x *ListKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[14]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1078,7 +1340,7 @@ func (x *ListKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListKeysRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{14}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListKeysRequest) GetTargetId() string {
@@ -1099,7 +1361,7 @@ type ListKeysResponse struct {
 
 func (x *ListKeysResponse) Reset() {
 	*x = ListKeysResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[15]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1373,7 @@ func (x *ListKeysResponse) String() string {
 func (*ListKeysResponse) ProtoMessage() {}
 
 func (x *ListKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[15]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1386,7 @@ func (x *ListKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListKeysResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{15}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListKeysResponse) GetKeys() []*Key {
@@ -1147,7 +1409,7 @@ type GetKeyRequest struct {
 
 func (x *GetKeyRequest) Reset() {
 	*x = GetKeyRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[16]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1421,7 @@ func (x *GetKeyRequest) String() string {
 func (*GetKeyRequest) ProtoMessage() {}
 
 func (x *GetKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[16]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1434,7 @@ func (x *GetKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyRequest.ProtoReflect.Descriptor instead.
 func (*GetKeyRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{16}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetKeyRequest) GetTargetId() string {
@@ -1200,7 +1462,7 @@ type GetKeyResponse struct {
 
 func (x *GetKeyResponse) Reset() {
 	*x = GetKeyResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[17]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1474,7 @@ func (x *GetKeyResponse) String() string {
 func (*GetKeyResponse) ProtoMessage() {}
 
 func (x *GetKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[17]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1487,7 @@ func (x *GetKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetKeyResponse.ProtoReflect.Descriptor instead.
 func (*GetKeyResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{17}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetKeyResponse) GetKey() *Key {
@@ -1256,7 +1518,7 @@ type ImportKeyRequest struct {
 
 func (x *ImportKeyRequest) Reset() {
 	*x = ImportKeyRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[18]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1268,7 +1530,7 @@ func (x *ImportKeyRequest) String() string {
 func (*ImportKeyRequest) ProtoMessage() {}
 
 func (x *ImportKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[18]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1281,7 +1543,7 @@ func (x *ImportKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportKeyRequest.ProtoReflect.Descriptor instead.
 func (*ImportKeyRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{18}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ImportKeyRequest) GetTargetId() string {
@@ -1339,7 +1601,7 @@ type ImportKeyResponse struct {
 
 func (x *ImportKeyResponse) Reset() {
 	*x = ImportKeyResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[19]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1613,7 @@ func (x *ImportKeyResponse) String() string {
 func (*ImportKeyResponse) ProtoMessage() {}
 
 func (x *ImportKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[19]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1626,7 @@ func (x *ImportKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportKeyResponse.ProtoReflect.Descriptor instead.
 func (*ImportKeyResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{19}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ImportKeyResponse) GetKey() *Key {
@@ -1394,7 +1656,7 @@ type ActivateKeyRequest struct {
 
 func (x *ActivateKeyRequest) Reset() {
 	*x = ActivateKeyRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[20]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +1668,7 @@ func (x *ActivateKeyRequest) String() string {
 func (*ActivateKeyRequest) ProtoMessage() {}
 
 func (x *ActivateKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[20]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +1681,7 @@ func (x *ActivateKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateKeyRequest.ProtoReflect.Descriptor instead.
 func (*ActivateKeyRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{20}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ActivateKeyRequest) GetTargetId() string {
@@ -1447,7 +1709,7 @@ type ActivateKeyResponse struct {
 
 func (x *ActivateKeyResponse) Reset() {
 	*x = ActivateKeyResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[21]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1721,7 @@ func (x *ActivateKeyResponse) String() string {
 func (*ActivateKeyResponse) ProtoMessage() {}
 
 func (x *ActivateKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[21]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1734,7 @@ func (x *ActivateKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateKeyResponse.ProtoReflect.Descriptor instead.
 func (*ActivateKeyResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{21}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ActivateKeyResponse) GetKey() *Key {
@@ -1500,7 +1762,7 @@ type RetireKeyRequest struct {
 
 func (x *RetireKeyRequest) Reset() {
 	*x = RetireKeyRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[22]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1512,7 +1774,7 @@ func (x *RetireKeyRequest) String() string {
 func (*RetireKeyRequest) ProtoMessage() {}
 
 func (x *RetireKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[22]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1525,7 +1787,7 @@ func (x *RetireKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireKeyRequest.ProtoReflect.Descriptor instead.
 func (*RetireKeyRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{22}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RetireKeyRequest) GetTargetId() string {
@@ -1567,7 +1829,7 @@ type RetireKeyResponse struct {
 
 func (x *RetireKeyResponse) Reset() {
 	*x = RetireKeyResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[23]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1579,7 +1841,7 @@ func (x *RetireKeyResponse) String() string {
 func (*RetireKeyResponse) ProtoMessage() {}
 
 func (x *RetireKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[23]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1592,7 +1854,7 @@ func (x *RetireKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireKeyResponse.ProtoReflect.Descriptor instead.
 func (*RetireKeyResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{23}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RetireKeyResponse) GetKey() *Key {
@@ -1617,7 +1879,7 @@ type DestroyKeyRequest struct {
 
 func (x *DestroyKeyRequest) Reset() {
 	*x = DestroyKeyRequest{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[24]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +1891,7 @@ func (x *DestroyKeyRequest) String() string {
 func (*DestroyKeyRequest) ProtoMessage() {}
 
 func (x *DestroyKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[24]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +1904,7 @@ func (x *DestroyKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyKeyRequest.ProtoReflect.Descriptor instead.
 func (*DestroyKeyRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{24}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DestroyKeyRequest) GetTargetId() string {
@@ -1677,7 +1939,7 @@ type DestroyKeyResponse struct {
 
 func (x *DestroyKeyResponse) Reset() {
 	*x = DestroyKeyResponse{}
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[25]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +1951,7 @@ func (x *DestroyKeyResponse) String() string {
 func (*DestroyKeyResponse) ProtoMessage() {}
 
 func (x *DestroyKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_key_service_proto_msgTypes[25]
+	mi := &file_tokensvc_v1_key_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +1964,7 @@ func (x *DestroyKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyKeyResponse.ProtoReflect.Descriptor instead.
 func (*DestroyKeyResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{25}
+	return file_tokensvc_v1_key_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DestroyKeyResponse) GetKey() *Key {
@@ -1716,7 +1978,7 @@ var File_tokensvc_v1_key_service_proto protoreflect.FileDescriptor
 
 const file_tokensvc_v1_key_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1dtokensvc/v1/key_service.proto\x12\vtokensvc.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x04\n" +
+	"\x1dtokensvc/v1/key_service.proto\x12\vtokensvc.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x05\n" +
 	"\x06Target\x128\n" +
 	"\x02id\x18\x01 \x01(\tB(\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x02id\x12#\n" +
 	"\bprovider\x18\x02 \x01(\tB\a\xbaH\x04r\x02( R\bprovider\x12\x1f\n" +
@@ -1732,14 +1994,25 @@ const file_tokensvc_v1_key_service_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xb7\x01\n" +
+	"updateTime\x12/\n" +
+	"\tresources\x18\f \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\x02\"\ar\x05\x10\x01(\x80\x02R\tresources\x127\n" +
+	"\brotation\x18\r \x01(\v2\x1b.tokensvc.v1.RotationPolicyR\brotation\"\xd8\x02\n" +
+	"\x0eRotationPolicy\x12C\n" +
+	"\x05every\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\f\"\x06\b\x80\x86\xb0\x96\x012\x02\b\x01R\x05every\x127\n" +
+	"\x04mode\x18\x02 \x01(\x0e2\x19.tokensvc.v1.RotationModeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04mode\x12\x1f\n" +
+	"\x06window\x18\x03 \x01(\tB\a\xbaH\x04r\x02(\vR\x06window\x12\x1d\n" +
+	"\n" +
+	"sole_owner\x18\x04 \x01(\bR\tsoleOwner\x12%\n" +
+	"\tprobe_url\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\bprobeUrl\x12=\n" +
+	"\bon_drift\x18\x06 \x01(\x0e2\x18.tokensvc.v1.DriftAnswerB\b\xbaH\x05\x82\x01\x02\x10\x01R\aonDrift\x12\"\n" +
+	"\ropen_on_apply\x18\a \x01(\bR\vopenOnApply\"\xb7\x01\n" +
 	"\x0fEdgeAuthOptions\x12G\n" +
 	"\n" +
 	"token_name\x18\x01 \x01(\tB(\xbaH%r#2!^([A-Za-z_][A-Za-z0-9_-]{0,31})?$R\ttokenName\x128\n" +
 	"\talgorithm\x18\x02 \x01(\tB\x1a\xbaH\x17r\x15R\x00R\x06sha256R\x04sha1R\x03md5R\talgorithm\x12!\n" +
 	"\fescape_early\x18\x03 \x01(\bR\vescapeEarly\"7\n" +
 	"\fAgoraOptions\x12'\n" +
-	"\x04form\x18\x01 \x01(\tB\x13\xbaH\x10r\x0eR\x00R\x03md5R\x05mid16R\x04form\"\xe5\x04\n" +
+	"\x04form\x18\x01 \x01(\tB\x13\xbaH\x10r\x0eR\x00R\x03md5R\x05mid16R\x04form\"\xef\x05\n" +
 	"\x03Key\x12\x1b\n" +
 	"\ttarget_id\x18\x01 \x01(\tR\btargetId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12+\n" +
@@ -1756,7 +2029,11 @@ const file_tokensvc_v1_key_service_proto_rawDesc = "" +
 	"\ractivate_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\factivateTime\x12;\n" +
 	"\vretire_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"retireTime\x12=\n" +
-	"\fdestroy_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\vdestroyTime\"J\n" +
+	"\fdestroy_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\vdestroyTime\x12\x12\n" +
+	"\x04slot\x18\x0e \x01(\x05R\x04slot\x127\n" +
+	"\tuse_after\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\buseAfter\x12;\n" +
+	"\vhorizon_end\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"horizonEnd\"J\n" +
 	"\x13CreateTargetRequest\x123\n" +
 	"\x06target\x18\x01 \x01(\v2\x13.tokensvc.v1.TargetB\x06\xbaH\x03\xc8\x01\x01R\x06target\"C\n" +
 	"\x14CreateTargetResponse\x12+\n" +
@@ -1821,7 +2098,17 @@ const file_tokensvc_v1_key_service_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\aversion\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\"8\n" +
 	"\x12DestroyKeyResponse\x12\"\n" +
-	"\x03key\x18\x01 \x01(\v2\x10.tokensvc.v1.KeyR\x03key*\x9a\x01\n" +
+	"\x03key\x18\x01 \x01(\v2\x10.tokensvc.v1.KeyR\x03key*w\n" +
+	"\fRotationMode\x12\x1d\n" +
+	"\x19ROTATION_MODE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15ROTATION_MODE_OVERLAP\x10\x01\x12\x15\n" +
+	"\x11ROTATION_MODE_CUT\x10\x02\x12\x16\n" +
+	"\x12ROTATION_MODE_PAIR\x10\x03*v\n" +
+	"\vDriftAnswer\x12\x1c\n" +
+	"\x18DRIFT_ANSWER_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12DRIFT_ANSWER_ALERT\x10\x01\x12\x16\n" +
+	"\x12DRIFT_ANSWER_ADOPT\x10\x02\x12\x19\n" +
+	"\x15DRIFT_ANSWER_REASSERT\x10\x03*\x9a\x01\n" +
 	"\bKeyState\x12\x19\n" +
 	"\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11KEY_STATE_PENDING\x10\x01\x12\x14\n" +
@@ -1865,97 +2152,106 @@ func file_tokensvc_v1_key_service_proto_rawDescGZIP() []byte {
 	return file_tokensvc_v1_key_service_proto_rawDescData
 }
 
-var file_tokensvc_v1_key_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tokensvc_v1_key_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_tokensvc_v1_key_service_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_tokensvc_v1_key_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_tokensvc_v1_key_service_proto_goTypes = []any{
-	(KeyState)(0),                 // 0: tokensvc.v1.KeyState
-	(KeyEncoding)(0),              // 1: tokensvc.v1.KeyEncoding
-	(*Target)(nil),                // 2: tokensvc.v1.Target
-	(*EdgeAuthOptions)(nil),       // 3: tokensvc.v1.EdgeAuthOptions
-	(*AgoraOptions)(nil),          // 4: tokensvc.v1.AgoraOptions
-	(*Key)(nil),                   // 5: tokensvc.v1.Key
-	(*CreateTargetRequest)(nil),   // 6: tokensvc.v1.CreateTargetRequest
-	(*CreateTargetResponse)(nil),  // 7: tokensvc.v1.CreateTargetResponse
-	(*GetTargetRequest)(nil),      // 8: tokensvc.v1.GetTargetRequest
-	(*GetTargetResponse)(nil),     // 9: tokensvc.v1.GetTargetResponse
-	(*ListTargetsRequest)(nil),    // 10: tokensvc.v1.ListTargetsRequest
-	(*ListTargetsResponse)(nil),   // 11: tokensvc.v1.ListTargetsResponse
-	(*UpdateTargetRequest)(nil),   // 12: tokensvc.v1.UpdateTargetRequest
-	(*UpdateTargetResponse)(nil),  // 13: tokensvc.v1.UpdateTargetResponse
-	(*DeleteTargetRequest)(nil),   // 14: tokensvc.v1.DeleteTargetRequest
-	(*DeleteTargetResponse)(nil),  // 15: tokensvc.v1.DeleteTargetResponse
-	(*ListKeysRequest)(nil),       // 16: tokensvc.v1.ListKeysRequest
-	(*ListKeysResponse)(nil),      // 17: tokensvc.v1.ListKeysResponse
-	(*GetKeyRequest)(nil),         // 18: tokensvc.v1.GetKeyRequest
-	(*GetKeyResponse)(nil),        // 19: tokensvc.v1.GetKeyResponse
-	(*ImportKeyRequest)(nil),      // 20: tokensvc.v1.ImportKeyRequest
-	(*ImportKeyResponse)(nil),     // 21: tokensvc.v1.ImportKeyResponse
-	(*ActivateKeyRequest)(nil),    // 22: tokensvc.v1.ActivateKeyRequest
-	(*ActivateKeyResponse)(nil),   // 23: tokensvc.v1.ActivateKeyResponse
-	(*RetireKeyRequest)(nil),      // 24: tokensvc.v1.RetireKeyRequest
-	(*RetireKeyResponse)(nil),     // 25: tokensvc.v1.RetireKeyResponse
-	(*DestroyKeyRequest)(nil),     // 26: tokensvc.v1.DestroyKeyRequest
-	(*DestroyKeyResponse)(nil),    // 27: tokensvc.v1.DestroyKeyResponse
-	(*durationpb.Duration)(nil),   // 28: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil), // 30: google.protobuf.FieldMask
+	(RotationMode)(0),             // 0: tokensvc.v1.RotationMode
+	(DriftAnswer)(0),              // 1: tokensvc.v1.DriftAnswer
+	(KeyState)(0),                 // 2: tokensvc.v1.KeyState
+	(KeyEncoding)(0),              // 3: tokensvc.v1.KeyEncoding
+	(*Target)(nil),                // 4: tokensvc.v1.Target
+	(*RotationPolicy)(nil),        // 5: tokensvc.v1.RotationPolicy
+	(*EdgeAuthOptions)(nil),       // 6: tokensvc.v1.EdgeAuthOptions
+	(*AgoraOptions)(nil),          // 7: tokensvc.v1.AgoraOptions
+	(*Key)(nil),                   // 8: tokensvc.v1.Key
+	(*CreateTargetRequest)(nil),   // 9: tokensvc.v1.CreateTargetRequest
+	(*CreateTargetResponse)(nil),  // 10: tokensvc.v1.CreateTargetResponse
+	(*GetTargetRequest)(nil),      // 11: tokensvc.v1.GetTargetRequest
+	(*GetTargetResponse)(nil),     // 12: tokensvc.v1.GetTargetResponse
+	(*ListTargetsRequest)(nil),    // 13: tokensvc.v1.ListTargetsRequest
+	(*ListTargetsResponse)(nil),   // 14: tokensvc.v1.ListTargetsResponse
+	(*UpdateTargetRequest)(nil),   // 15: tokensvc.v1.UpdateTargetRequest
+	(*UpdateTargetResponse)(nil),  // 16: tokensvc.v1.UpdateTargetResponse
+	(*DeleteTargetRequest)(nil),   // 17: tokensvc.v1.DeleteTargetRequest
+	(*DeleteTargetResponse)(nil),  // 18: tokensvc.v1.DeleteTargetResponse
+	(*ListKeysRequest)(nil),       // 19: tokensvc.v1.ListKeysRequest
+	(*ListKeysResponse)(nil),      // 20: tokensvc.v1.ListKeysResponse
+	(*GetKeyRequest)(nil),         // 21: tokensvc.v1.GetKeyRequest
+	(*GetKeyResponse)(nil),        // 22: tokensvc.v1.GetKeyResponse
+	(*ImportKeyRequest)(nil),      // 23: tokensvc.v1.ImportKeyRequest
+	(*ImportKeyResponse)(nil),     // 24: tokensvc.v1.ImportKeyResponse
+	(*ActivateKeyRequest)(nil),    // 25: tokensvc.v1.ActivateKeyRequest
+	(*ActivateKeyResponse)(nil),   // 26: tokensvc.v1.ActivateKeyResponse
+	(*RetireKeyRequest)(nil),      // 27: tokensvc.v1.RetireKeyRequest
+	(*RetireKeyResponse)(nil),     // 28: tokensvc.v1.RetireKeyResponse
+	(*DestroyKeyRequest)(nil),     // 29: tokensvc.v1.DestroyKeyRequest
+	(*DestroyKeyResponse)(nil),    // 30: tokensvc.v1.DestroyKeyResponse
+	(*durationpb.Duration)(nil),   // 31: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 33: google.protobuf.FieldMask
 }
 var file_tokensvc_v1_key_service_proto_depIdxs = []int32{
-	28, // 0: tokensvc.v1.Target.max_token_lifetime:type_name -> google.protobuf.Duration
-	3,  // 1: tokensvc.v1.Target.edge_auth:type_name -> tokensvc.v1.EdgeAuthOptions
-	4,  // 2: tokensvc.v1.Target.agora:type_name -> tokensvc.v1.AgoraOptions
-	29, // 3: tokensvc.v1.Target.create_time:type_name -> google.protobuf.Timestamp
-	29, // 4: tokensvc.v1.Target.update_time:type_name -> google.protobuf.Timestamp
-	0,  // 5: tokensvc.v1.Key.state:type_name -> tokensvc.v1.KeyState
-	29, // 6: tokensvc.v1.Key.horizon:type_name -> google.protobuf.Timestamp
-	29, // 7: tokensvc.v1.Key.retire_after:type_name -> google.protobuf.Timestamp
-	29, // 8: tokensvc.v1.Key.destroy_after:type_name -> google.protobuf.Timestamp
-	29, // 9: tokensvc.v1.Key.create_time:type_name -> google.protobuf.Timestamp
-	29, // 10: tokensvc.v1.Key.activate_time:type_name -> google.protobuf.Timestamp
-	29, // 11: tokensvc.v1.Key.retire_time:type_name -> google.protobuf.Timestamp
-	29, // 12: tokensvc.v1.Key.destroy_time:type_name -> google.protobuf.Timestamp
-	2,  // 13: tokensvc.v1.CreateTargetRequest.target:type_name -> tokensvc.v1.Target
-	2,  // 14: tokensvc.v1.CreateTargetResponse.target:type_name -> tokensvc.v1.Target
-	2,  // 15: tokensvc.v1.GetTargetResponse.target:type_name -> tokensvc.v1.Target
-	2,  // 16: tokensvc.v1.ListTargetsResponse.targets:type_name -> tokensvc.v1.Target
-	2,  // 17: tokensvc.v1.UpdateTargetRequest.target:type_name -> tokensvc.v1.Target
-	30, // 18: tokensvc.v1.UpdateTargetRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 19: tokensvc.v1.UpdateTargetResponse.target:type_name -> tokensvc.v1.Target
-	5,  // 20: tokensvc.v1.ListKeysResponse.keys:type_name -> tokensvc.v1.Key
-	5,  // 21: tokensvc.v1.GetKeyResponse.key:type_name -> tokensvc.v1.Key
-	1,  // 22: tokensvc.v1.ImportKeyRequest.encoding:type_name -> tokensvc.v1.KeyEncoding
-	5,  // 23: tokensvc.v1.ImportKeyResponse.key:type_name -> tokensvc.v1.Key
-	5,  // 24: tokensvc.v1.ActivateKeyResponse.key:type_name -> tokensvc.v1.Key
-	29, // 25: tokensvc.v1.RetireKeyRequest.horizon:type_name -> google.protobuf.Timestamp
-	5,  // 26: tokensvc.v1.RetireKeyResponse.key:type_name -> tokensvc.v1.Key
-	5,  // 27: tokensvc.v1.DestroyKeyResponse.key:type_name -> tokensvc.v1.Key
-	6,  // 28: tokensvc.v1.KeyService.CreateTarget:input_type -> tokensvc.v1.CreateTargetRequest
-	8,  // 29: tokensvc.v1.KeyService.GetTarget:input_type -> tokensvc.v1.GetTargetRequest
-	10, // 30: tokensvc.v1.KeyService.ListTargets:input_type -> tokensvc.v1.ListTargetsRequest
-	12, // 31: tokensvc.v1.KeyService.UpdateTarget:input_type -> tokensvc.v1.UpdateTargetRequest
-	14, // 32: tokensvc.v1.KeyService.DeleteTarget:input_type -> tokensvc.v1.DeleteTargetRequest
-	16, // 33: tokensvc.v1.KeyService.ListKeys:input_type -> tokensvc.v1.ListKeysRequest
-	18, // 34: tokensvc.v1.KeyService.GetKey:input_type -> tokensvc.v1.GetKeyRequest
-	20, // 35: tokensvc.v1.KeyService.ImportKey:input_type -> tokensvc.v1.ImportKeyRequest
-	22, // 36: tokensvc.v1.KeyService.ActivateKey:input_type -> tokensvc.v1.ActivateKeyRequest
-	24, // 37: tokensvc.v1.KeyService.RetireKey:input_type -> tokensvc.v1.RetireKeyRequest
-	26, // 38: tokensvc.v1.KeyService.DestroyKey:input_type -> tokensvc.v1.DestroyKeyRequest
-	7,  // 39: tokensvc.v1.KeyService.CreateTarget:output_type -> tokensvc.v1.CreateTargetResponse
-	9,  // 40: tokensvc.v1.KeyService.GetTarget:output_type -> tokensvc.v1.GetTargetResponse
-	11, // 41: tokensvc.v1.KeyService.ListTargets:output_type -> tokensvc.v1.ListTargetsResponse
-	13, // 42: tokensvc.v1.KeyService.UpdateTarget:output_type -> tokensvc.v1.UpdateTargetResponse
-	15, // 43: tokensvc.v1.KeyService.DeleteTarget:output_type -> tokensvc.v1.DeleteTargetResponse
-	17, // 44: tokensvc.v1.KeyService.ListKeys:output_type -> tokensvc.v1.ListKeysResponse
-	19, // 45: tokensvc.v1.KeyService.GetKey:output_type -> tokensvc.v1.GetKeyResponse
-	21, // 46: tokensvc.v1.KeyService.ImportKey:output_type -> tokensvc.v1.ImportKeyResponse
-	23, // 47: tokensvc.v1.KeyService.ActivateKey:output_type -> tokensvc.v1.ActivateKeyResponse
-	25, // 48: tokensvc.v1.KeyService.RetireKey:output_type -> tokensvc.v1.RetireKeyResponse
-	27, // 49: tokensvc.v1.KeyService.DestroyKey:output_type -> tokensvc.v1.DestroyKeyResponse
-	39, // [39:50] is the sub-list for method output_type
-	28, // [28:39] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	31, // 0: tokensvc.v1.Target.max_token_lifetime:type_name -> google.protobuf.Duration
+	6,  // 1: tokensvc.v1.Target.edge_auth:type_name -> tokensvc.v1.EdgeAuthOptions
+	7,  // 2: tokensvc.v1.Target.agora:type_name -> tokensvc.v1.AgoraOptions
+	32, // 3: tokensvc.v1.Target.create_time:type_name -> google.protobuf.Timestamp
+	32, // 4: tokensvc.v1.Target.update_time:type_name -> google.protobuf.Timestamp
+	5,  // 5: tokensvc.v1.Target.rotation:type_name -> tokensvc.v1.RotationPolicy
+	31, // 6: tokensvc.v1.RotationPolicy.every:type_name -> google.protobuf.Duration
+	0,  // 7: tokensvc.v1.RotationPolicy.mode:type_name -> tokensvc.v1.RotationMode
+	1,  // 8: tokensvc.v1.RotationPolicy.on_drift:type_name -> tokensvc.v1.DriftAnswer
+	2,  // 9: tokensvc.v1.Key.state:type_name -> tokensvc.v1.KeyState
+	32, // 10: tokensvc.v1.Key.horizon:type_name -> google.protobuf.Timestamp
+	32, // 11: tokensvc.v1.Key.retire_after:type_name -> google.protobuf.Timestamp
+	32, // 12: tokensvc.v1.Key.destroy_after:type_name -> google.protobuf.Timestamp
+	32, // 13: tokensvc.v1.Key.create_time:type_name -> google.protobuf.Timestamp
+	32, // 14: tokensvc.v1.Key.activate_time:type_name -> google.protobuf.Timestamp
+	32, // 15: tokensvc.v1.Key.retire_time:type_name -> google.protobuf.Timestamp
+	32, // 16: tokensvc.v1.Key.destroy_time:type_name -> google.protobuf.Timestamp
+	32, // 17: tokensvc.v1.Key.use_after:type_name -> google.protobuf.Timestamp
+	32, // 18: tokensvc.v1.Key.horizon_end:type_name -> google.protobuf.Timestamp
+	4,  // 19: tokensvc.v1.CreateTargetRequest.target:type_name -> tokensvc.v1.Target
+	4,  // 20: tokensvc.v1.CreateTargetResponse.target:type_name -> tokensvc.v1.Target
+	4,  // 21: tokensvc.v1.GetTargetResponse.target:type_name -> tokensvc.v1.Target
+	4,  // 22: tokensvc.v1.ListTargetsResponse.targets:type_name -> tokensvc.v1.Target
+	4,  // 23: tokensvc.v1.UpdateTargetRequest.target:type_name -> tokensvc.v1.Target
+	33, // 24: tokensvc.v1.UpdateTargetRequest.update_mask:type_name -> google.protobuf.FieldMask
+	4,  // 25: tokensvc.v1.UpdateTargetResponse.target:type_name -> tokensvc.v1.Target
+	8,  // 26: tokensvc.v1.ListKeysResponse.keys:type_name -> tokensvc.v1.Key
+	8,  // 27: tokensvc.v1.GetKeyResponse.key:type_name -> tokensvc.v1.Key
+	3,  // 28: tokensvc.v1.ImportKeyRequest.encoding:type_name -> tokensvc.v1.KeyEncoding
+	8,  // 29: tokensvc.v1.ImportKeyResponse.key:type_name -> tokensvc.v1.Key
+	8,  // 30: tokensvc.v1.ActivateKeyResponse.key:type_name -> tokensvc.v1.Key
+	32, // 31: tokensvc.v1.RetireKeyRequest.horizon:type_name -> google.protobuf.Timestamp
+	8,  // 32: tokensvc.v1.RetireKeyResponse.key:type_name -> tokensvc.v1.Key
+	8,  // 33: tokensvc.v1.DestroyKeyResponse.key:type_name -> tokensvc.v1.Key
+	9,  // 34: tokensvc.v1.KeyService.CreateTarget:input_type -> tokensvc.v1.CreateTargetRequest
+	11, // 35: tokensvc.v1.KeyService.GetTarget:input_type -> tokensvc.v1.GetTargetRequest
+	13, // 36: tokensvc.v1.KeyService.ListTargets:input_type -> tokensvc.v1.ListTargetsRequest
+	15, // 37: tokensvc.v1.KeyService.UpdateTarget:input_type -> tokensvc.v1.UpdateTargetRequest
+	17, // 38: tokensvc.v1.KeyService.DeleteTarget:input_type -> tokensvc.v1.DeleteTargetRequest
+	19, // 39: tokensvc.v1.KeyService.ListKeys:input_type -> tokensvc.v1.ListKeysRequest
+	21, // 40: tokensvc.v1.KeyService.GetKey:input_type -> tokensvc.v1.GetKeyRequest
+	23, // 41: tokensvc.v1.KeyService.ImportKey:input_type -> tokensvc.v1.ImportKeyRequest
+	25, // 42: tokensvc.v1.KeyService.ActivateKey:input_type -> tokensvc.v1.ActivateKeyRequest
+	27, // 43: tokensvc.v1.KeyService.RetireKey:input_type -> tokensvc.v1.RetireKeyRequest
+	29, // 44: tokensvc.v1.KeyService.DestroyKey:input_type -> tokensvc.v1.DestroyKeyRequest
+	10, // 45: tokensvc.v1.KeyService.CreateTarget:output_type -> tokensvc.v1.CreateTargetResponse
+	12, // 46: tokensvc.v1.KeyService.GetTarget:output_type -> tokensvc.v1.GetTargetResponse
+	14, // 47: tokensvc.v1.KeyService.ListTargets:output_type -> tokensvc.v1.ListTargetsResponse
+	16, // 48: tokensvc.v1.KeyService.UpdateTarget:output_type -> tokensvc.v1.UpdateTargetResponse
+	18, // 49: tokensvc.v1.KeyService.DeleteTarget:output_type -> tokensvc.v1.DeleteTargetResponse
+	20, // 50: tokensvc.v1.KeyService.ListKeys:output_type -> tokensvc.v1.ListKeysResponse
+	22, // 51: tokensvc.v1.KeyService.GetKey:output_type -> tokensvc.v1.GetKeyResponse
+	24, // 52: tokensvc.v1.KeyService.ImportKey:output_type -> tokensvc.v1.ImportKeyResponse
+	26, // 53: tokensvc.v1.KeyService.ActivateKey:output_type -> tokensvc.v1.ActivateKeyResponse
+	28, // 54: tokensvc.v1.KeyService.RetireKey:output_type -> tokensvc.v1.RetireKeyResponse
+	30, // 55: tokensvc.v1.KeyService.DestroyKey:output_type -> tokensvc.v1.DestroyKeyResponse
+	45, // [45:56] is the sub-list for method output_type
+	34, // [34:45] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_tokensvc_v1_key_service_proto_init() }
@@ -1968,8 +2264,8 @@ func file_tokensvc_v1_key_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokensvc_v1_key_service_proto_rawDesc), len(file_tokensvc_v1_key_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   26,
+			NumEnums:      4,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -45,8 +45,8 @@ type KeyServiceClient interface {
 	GetTarget(ctx context.Context, in *GetTargetRequest, opts ...grpc.CallOption) (*GetTargetResponse, error)
 	// ListTargets returns targets in ascending order of id, a page at a time.
 	ListTargets(ctx context.Context, in *ListTargetsRequest, opts ...grpc.CallOption) (*ListTargetsResponse, error)
-	// UpdateTarget changes the fields that update_mask names: description, max_token_lifetime, account
-	// and the options of the scheme; without a mask, those that the target of the request holds. Reasons: NOT_FOUND, READ_ONLY, INVALID_ARGUMENT.
+	// UpdateTarget changes the fields that update_mask names: description, max_token_lifetime, account,
+	// resources, rotation and the options of the scheme; without a mask, those that the target of the request holds. Reasons: NOT_FOUND, READ_ONLY, INVALID_ARGUMENT.
 	UpdateTarget(ctx context.Context, in *UpdateTargetRequest, opts ...grpc.CallOption) (*UpdateTargetResponse, error)
 	// DeleteTarget removes a target that has no playbacks and whose keys are all destroyed. Reasons:
 	// NOT_FOUND, READ_ONLY, IN_USE.
@@ -201,8 +201,8 @@ type KeyServiceServer interface {
 	GetTarget(context.Context, *GetTargetRequest) (*GetTargetResponse, error)
 	// ListTargets returns targets in ascending order of id, a page at a time.
 	ListTargets(context.Context, *ListTargetsRequest) (*ListTargetsResponse, error)
-	// UpdateTarget changes the fields that update_mask names: description, max_token_lifetime, account
-	// and the options of the scheme; without a mask, those that the target of the request holds. Reasons: NOT_FOUND, READ_ONLY, INVALID_ARGUMENT.
+	// UpdateTarget changes the fields that update_mask names: description, max_token_lifetime, account,
+	// resources, rotation and the options of the scheme; without a mask, those that the target of the request holds. Reasons: NOT_FOUND, READ_ONLY, INVALID_ARGUMENT.
 	UpdateTarget(context.Context, *UpdateTargetRequest) (*UpdateTargetResponse, error)
 	// DeleteTarget removes a target that has no playbacks and whose keys are all destroyed. Reasons:
 	// NOT_FOUND, READ_ONLY, IN_USE.

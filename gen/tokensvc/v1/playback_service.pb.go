@@ -114,7 +114,10 @@ type Playback struct {
 	// Output only.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Output only.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Where the playback is when its target's key stands in the second slot of a pair. A target with two
+	// resources needs it on each of its playbacks.
+	Alternate     *Alternate `protobuf:"bytes,15,opt,name=alternate,proto3" json:"alternate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -262,6 +265,13 @@ func (x *Playback) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Playback) GetAlternate() *Alternate {
+	if x != nil {
+		return x.Alternate
+	}
+	return nil
+}
+
 type isPlayback_Binding interface {
 	isPlayback_Binding()
 }
@@ -294,6 +304,61 @@ func (*Playback_Qencode) isPlayback_Binding() {}
 
 func (*Playback_Agora) isPlayback_Binding() {}
 
+// Alternate is a playback's second address, at the second resource of its target.
+type Alternate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The playback URL without a token.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// The second stream target, for scheme wowza-hdnts; empty for others.
+	StreamId      string `protobuf:"bytes,2,opt,name=stream_id,json=streamId,proto3" json:"stream_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Alternate) Reset() {
+	*x = Alternate{}
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Alternate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Alternate) ProtoMessage() {}
+
+func (x *Alternate) ProtoReflect() protoreflect.Message {
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Alternate.ProtoReflect.Descriptor instead.
+func (*Alternate) Descriptor() ([]byte, []int) {
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Alternate) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Alternate) GetStreamId() string {
+	if x != nil {
+		return x.StreamId
+	}
+	return ""
+}
+
 // SignPlaybackRequest asks for a URL.
 type SignPlaybackRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -311,7 +376,7 @@ type SignPlaybackRequest struct {
 
 func (x *SignPlaybackRequest) Reset() {
 	*x = SignPlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[1]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -323,7 +388,7 @@ func (x *SignPlaybackRequest) String() string {
 func (*SignPlaybackRequest) ProtoMessage() {}
 
 func (x *SignPlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[1]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -336,7 +401,7 @@ func (x *SignPlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignPlaybackRequest.ProtoReflect.Descriptor instead.
 func (*SignPlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{1}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *SignPlaybackRequest) GetId() string {
@@ -378,7 +443,7 @@ type SignPlaybackResponse struct {
 
 func (x *SignPlaybackResponse) Reset() {
 	*x = SignPlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[2]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -390,7 +455,7 @@ func (x *SignPlaybackResponse) String() string {
 func (*SignPlaybackResponse) ProtoMessage() {}
 
 func (x *SignPlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[2]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -403,7 +468,7 @@ func (x *SignPlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignPlaybackResponse.ProtoReflect.Descriptor instead.
 func (*SignPlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{2}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SignPlaybackResponse) GetCredential() *Credential {
@@ -424,7 +489,7 @@ type BatchSignPlaybackRequest struct {
 
 func (x *BatchSignPlaybackRequest) Reset() {
 	*x = BatchSignPlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[3]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -436,7 +501,7 @@ func (x *BatchSignPlaybackRequest) String() string {
 func (*BatchSignPlaybackRequest) ProtoMessage() {}
 
 func (x *BatchSignPlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[3]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -449,7 +514,7 @@ func (x *BatchSignPlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchSignPlaybackRequest.ProtoReflect.Descriptor instead.
 func (*BatchSignPlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{3}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BatchSignPlaybackRequest) GetRequests() []*SignPlaybackRequest {
@@ -470,7 +535,7 @@ type BatchSignPlaybackResponse struct {
 
 func (x *BatchSignPlaybackResponse) Reset() {
 	*x = BatchSignPlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[4]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +547,7 @@ func (x *BatchSignPlaybackResponse) String() string {
 func (*BatchSignPlaybackResponse) ProtoMessage() {}
 
 func (x *BatchSignPlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[4]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +560,7 @@ func (x *BatchSignPlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchSignPlaybackResponse.ProtoReflect.Descriptor instead.
 func (*BatchSignPlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{4}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BatchSignPlaybackResponse) GetOutcomes() []*SignOutcome {
@@ -521,7 +586,7 @@ type SignOutcome struct {
 
 func (x *SignOutcome) Reset() {
 	*x = SignOutcome{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[5]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -533,7 +598,7 @@ func (x *SignOutcome) String() string {
 func (*SignOutcome) ProtoMessage() {}
 
 func (x *SignOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[5]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -546,7 +611,7 @@ func (x *SignOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignOutcome.ProtoReflect.Descriptor instead.
 func (*SignOutcome) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{5}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SignOutcome) GetOutcome() isSignOutcome_Outcome {
@@ -603,7 +668,7 @@ type CreatePlaybackRequest struct {
 
 func (x *CreatePlaybackRequest) Reset() {
 	*x = CreatePlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[6]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +680,7 @@ func (x *CreatePlaybackRequest) String() string {
 func (*CreatePlaybackRequest) ProtoMessage() {}
 
 func (x *CreatePlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[6]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +693,7 @@ func (x *CreatePlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreatePlaybackRequest.ProtoReflect.Descriptor instead.
 func (*CreatePlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{6}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreatePlaybackRequest) GetPlayback() *Playback {
@@ -649,7 +714,7 @@ type CreatePlaybackResponse struct {
 
 func (x *CreatePlaybackResponse) Reset() {
 	*x = CreatePlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[7]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +726,7 @@ func (x *CreatePlaybackResponse) String() string {
 func (*CreatePlaybackResponse) ProtoMessage() {}
 
 func (x *CreatePlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[7]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +739,7 @@ func (x *CreatePlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreatePlaybackResponse.ProtoReflect.Descriptor instead.
 func (*CreatePlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{7}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CreatePlaybackResponse) GetPlayback() *Playback {
@@ -695,7 +760,7 @@ type GetPlaybackRequest struct {
 
 func (x *GetPlaybackRequest) Reset() {
 	*x = GetPlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[8]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -707,7 +772,7 @@ func (x *GetPlaybackRequest) String() string {
 func (*GetPlaybackRequest) ProtoMessage() {}
 
 func (x *GetPlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[8]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +785,7 @@ func (x *GetPlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPlaybackRequest.ProtoReflect.Descriptor instead.
 func (*GetPlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{8}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetPlaybackRequest) GetId() string {
@@ -741,7 +806,7 @@ type GetPlaybackResponse struct {
 
 func (x *GetPlaybackResponse) Reset() {
 	*x = GetPlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[9]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +818,7 @@ func (x *GetPlaybackResponse) String() string {
 func (*GetPlaybackResponse) ProtoMessage() {}
 
 func (x *GetPlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[9]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +831,7 @@ func (x *GetPlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPlaybackResponse.ProtoReflect.Descriptor instead.
 func (*GetPlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{9}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetPlaybackResponse) GetPlayback() *Playback {
@@ -789,7 +854,7 @@ type ListPlaybacksRequest struct {
 
 func (x *ListPlaybacksRequest) Reset() {
 	*x = ListPlaybacksRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[10]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -801,7 +866,7 @@ func (x *ListPlaybacksRequest) String() string {
 func (*ListPlaybacksRequest) ProtoMessage() {}
 
 func (x *ListPlaybacksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[10]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -814,7 +879,7 @@ func (x *ListPlaybacksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPlaybacksRequest.ProtoReflect.Descriptor instead.
 func (*ListPlaybacksRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{10}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListPlaybacksRequest) GetPageSize() int32 {
@@ -844,7 +909,7 @@ type ListPlaybacksResponse struct {
 
 func (x *ListPlaybacksResponse) Reset() {
 	*x = ListPlaybacksResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[11]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +921,7 @@ func (x *ListPlaybacksResponse) String() string {
 func (*ListPlaybacksResponse) ProtoMessage() {}
 
 func (x *ListPlaybacksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[11]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +934,7 @@ func (x *ListPlaybacksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPlaybacksResponse.ProtoReflect.Descriptor instead.
 func (*ListPlaybacksResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{11}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListPlaybacksResponse) GetPlaybacks() []*Playback {
@@ -891,7 +956,8 @@ type UpdatePlaybackRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The playback; id names it.
 	Playback *Playback `protobuf:"bytes,1,opt,name=playback,proto3" json:"playback,omitempty"`
-	// The fields to change: url, description, ttl, expiry_granularity, ip_binding and the binding. When
+	// The fields to change: url, alternate, description, ttl, expiry_granularity, ip_binding and the
+	// binding. When
 	// absent, those that playback holds; what cannot change must then be as it is.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -900,7 +966,7 @@ type UpdatePlaybackRequest struct {
 
 func (x *UpdatePlaybackRequest) Reset() {
 	*x = UpdatePlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[12]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +978,7 @@ func (x *UpdatePlaybackRequest) String() string {
 func (*UpdatePlaybackRequest) ProtoMessage() {}
 
 func (x *UpdatePlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[12]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,7 +991,7 @@ func (x *UpdatePlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePlaybackRequest.ProtoReflect.Descriptor instead.
 func (*UpdatePlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{12}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdatePlaybackRequest) GetPlayback() *Playback {
@@ -953,7 +1019,7 @@ type UpdatePlaybackResponse struct {
 
 func (x *UpdatePlaybackResponse) Reset() {
 	*x = UpdatePlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[13]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -965,7 +1031,7 @@ func (x *UpdatePlaybackResponse) String() string {
 func (*UpdatePlaybackResponse) ProtoMessage() {}
 
 func (x *UpdatePlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[13]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -978,7 +1044,7 @@ func (x *UpdatePlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePlaybackResponse.ProtoReflect.Descriptor instead.
 func (*UpdatePlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{13}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpdatePlaybackResponse) GetPlayback() *Playback {
@@ -999,7 +1065,7 @@ type DeletePlaybackRequest struct {
 
 func (x *DeletePlaybackRequest) Reset() {
 	*x = DeletePlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[14]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +1077,7 @@ func (x *DeletePlaybackRequest) String() string {
 func (*DeletePlaybackRequest) ProtoMessage() {}
 
 func (x *DeletePlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[14]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +1090,7 @@ func (x *DeletePlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePlaybackRequest.ProtoReflect.Descriptor instead.
 func (*DeletePlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{14}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeletePlaybackRequest) GetId() string {
@@ -1043,7 +1109,7 @@ type DeletePlaybackResponse struct {
 
 func (x *DeletePlaybackResponse) Reset() {
 	*x = DeletePlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[15]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1121,7 @@ func (x *DeletePlaybackResponse) String() string {
 func (*DeletePlaybackResponse) ProtoMessage() {}
 
 func (x *DeletePlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[15]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,14 +1134,14 @@ func (x *DeletePlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePlaybackResponse.ProtoReflect.Descriptor instead.
 func (*DeletePlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{15}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{16}
 }
 
 var File_tokensvc_v1_playback_service_proto protoreflect.FileDescriptor
 
 const file_tokensvc_v1_playback_service_proto_rawDesc = "" +
 	"\n" +
-	"\"tokensvc/v1/playback_service.proto\x12\vtokensvc.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ctokensvc/v1/credential.proto\"\x95\x06\n" +
+	"\"tokensvc/v1/playback_service.proto\x12\vtokensvc.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ctokensvc/v1/credential.proto\"\xcb\x06\n" +
 	"\bPlayback\x128\n" +
 	"\x02id\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$R\x02id\x12E\n" +
 	"\ttarget_id\x18\x02 \x01(\tB(\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\btargetId\x12\x1c\n" +
@@ -1096,8 +1162,13 @@ const file_tokensvc_v1_playback_service_proto_rawDesc = "" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTimeB\x10\n" +
-	"\abinding\x12\x05\xbaH\x02\b\x01\"\xa8\x01\n" +
+	"updateTime\x124\n" +
+	"\talternate\x18\x0f \x01(\v2\x16.tokensvc.v1.AlternateR\talternateB\x10\n" +
+	"\abinding\x12\x05\xbaH\x02\b\x01\"P\n" +
+	"\tAlternate\x12\x1c\n" +
+	"\x03url\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x10R\x03url\x12%\n" +
+	"\tstream_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\bstreamId\"\xa8\x01\n" +
 	"\x13SignPlaybackRequest\x12\x1a\n" +
 	"\x02id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x01R\x02id\x12\"\n" +
@@ -1173,77 +1244,79 @@ func file_tokensvc_v1_playback_service_proto_rawDescGZIP() []byte {
 }
 
 var file_tokensvc_v1_playback_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_tokensvc_v1_playback_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_tokensvc_v1_playback_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_tokensvc_v1_playback_service_proto_goTypes = []any{
 	(IpBinding)(0),                    // 0: tokensvc.v1.IpBinding
 	(*Playback)(nil),                  // 1: tokensvc.v1.Playback
-	(*SignPlaybackRequest)(nil),       // 2: tokensvc.v1.SignPlaybackRequest
-	(*SignPlaybackResponse)(nil),      // 3: tokensvc.v1.SignPlaybackResponse
-	(*BatchSignPlaybackRequest)(nil),  // 4: tokensvc.v1.BatchSignPlaybackRequest
-	(*BatchSignPlaybackResponse)(nil), // 5: tokensvc.v1.BatchSignPlaybackResponse
-	(*SignOutcome)(nil),               // 6: tokensvc.v1.SignOutcome
-	(*CreatePlaybackRequest)(nil),     // 7: tokensvc.v1.CreatePlaybackRequest
-	(*CreatePlaybackResponse)(nil),    // 8: tokensvc.v1.CreatePlaybackResponse
-	(*GetPlaybackRequest)(nil),        // 9: tokensvc.v1.GetPlaybackRequest
-	(*GetPlaybackResponse)(nil),       // 10: tokensvc.v1.GetPlaybackResponse
-	(*ListPlaybacksRequest)(nil),      // 11: tokensvc.v1.ListPlaybacksRequest
-	(*ListPlaybacksResponse)(nil),     // 12: tokensvc.v1.ListPlaybacksResponse
-	(*UpdatePlaybackRequest)(nil),     // 13: tokensvc.v1.UpdatePlaybackRequest
-	(*UpdatePlaybackResponse)(nil),    // 14: tokensvc.v1.UpdatePlaybackResponse
-	(*DeletePlaybackRequest)(nil),     // 15: tokensvc.v1.DeletePlaybackRequest
-	(*DeletePlaybackResponse)(nil),    // 16: tokensvc.v1.DeletePlaybackResponse
-	(*Hdnts)(nil),                     // 17: tokensvc.v1.Hdnts
-	(*EdgeAuth)(nil),                  // 18: tokensvc.v1.EdgeAuth
-	(*Qencode)(nil),                   // 19: tokensvc.v1.Qencode
-	(*Agora)(nil),                     // 20: tokensvc.v1.Agora
-	(*durationpb.Duration)(nil),       // 21: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),     // 22: google.protobuf.Timestamp
-	(*Credential)(nil),                // 23: tokensvc.v1.Credential
-	(*status.Status)(nil),             // 24: google.rpc.Status
-	(*fieldmaskpb.FieldMask)(nil),     // 25: google.protobuf.FieldMask
+	(*Alternate)(nil),                 // 2: tokensvc.v1.Alternate
+	(*SignPlaybackRequest)(nil),       // 3: tokensvc.v1.SignPlaybackRequest
+	(*SignPlaybackResponse)(nil),      // 4: tokensvc.v1.SignPlaybackResponse
+	(*BatchSignPlaybackRequest)(nil),  // 5: tokensvc.v1.BatchSignPlaybackRequest
+	(*BatchSignPlaybackResponse)(nil), // 6: tokensvc.v1.BatchSignPlaybackResponse
+	(*SignOutcome)(nil),               // 7: tokensvc.v1.SignOutcome
+	(*CreatePlaybackRequest)(nil),     // 8: tokensvc.v1.CreatePlaybackRequest
+	(*CreatePlaybackResponse)(nil),    // 9: tokensvc.v1.CreatePlaybackResponse
+	(*GetPlaybackRequest)(nil),        // 10: tokensvc.v1.GetPlaybackRequest
+	(*GetPlaybackResponse)(nil),       // 11: tokensvc.v1.GetPlaybackResponse
+	(*ListPlaybacksRequest)(nil),      // 12: tokensvc.v1.ListPlaybacksRequest
+	(*ListPlaybacksResponse)(nil),     // 13: tokensvc.v1.ListPlaybacksResponse
+	(*UpdatePlaybackRequest)(nil),     // 14: tokensvc.v1.UpdatePlaybackRequest
+	(*UpdatePlaybackResponse)(nil),    // 15: tokensvc.v1.UpdatePlaybackResponse
+	(*DeletePlaybackRequest)(nil),     // 16: tokensvc.v1.DeletePlaybackRequest
+	(*DeletePlaybackResponse)(nil),    // 17: tokensvc.v1.DeletePlaybackResponse
+	(*Hdnts)(nil),                     // 18: tokensvc.v1.Hdnts
+	(*EdgeAuth)(nil),                  // 19: tokensvc.v1.EdgeAuth
+	(*Qencode)(nil),                   // 20: tokensvc.v1.Qencode
+	(*Agora)(nil),                     // 21: tokensvc.v1.Agora
+	(*durationpb.Duration)(nil),       // 22: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),     // 23: google.protobuf.Timestamp
+	(*Credential)(nil),                // 24: tokensvc.v1.Credential
+	(*status.Status)(nil),             // 25: google.rpc.Status
+	(*fieldmaskpb.FieldMask)(nil),     // 26: google.protobuf.FieldMask
 }
 var file_tokensvc_v1_playback_service_proto_depIdxs = []int32{
-	17, // 0: tokensvc.v1.Playback.hdnts:type_name -> tokensvc.v1.Hdnts
-	18, // 1: tokensvc.v1.Playback.edge_auth:type_name -> tokensvc.v1.EdgeAuth
-	19, // 2: tokensvc.v1.Playback.qencode:type_name -> tokensvc.v1.Qencode
-	20, // 3: tokensvc.v1.Playback.agora:type_name -> tokensvc.v1.Agora
-	21, // 4: tokensvc.v1.Playback.ttl:type_name -> google.protobuf.Duration
-	21, // 5: tokensvc.v1.Playback.expiry_granularity:type_name -> google.protobuf.Duration
+	18, // 0: tokensvc.v1.Playback.hdnts:type_name -> tokensvc.v1.Hdnts
+	19, // 1: tokensvc.v1.Playback.edge_auth:type_name -> tokensvc.v1.EdgeAuth
+	20, // 2: tokensvc.v1.Playback.qencode:type_name -> tokensvc.v1.Qencode
+	21, // 3: tokensvc.v1.Playback.agora:type_name -> tokensvc.v1.Agora
+	22, // 4: tokensvc.v1.Playback.ttl:type_name -> google.protobuf.Duration
+	22, // 5: tokensvc.v1.Playback.expiry_granularity:type_name -> google.protobuf.Duration
 	0,  // 6: tokensvc.v1.Playback.ip_binding:type_name -> tokensvc.v1.IpBinding
-	22, // 7: tokensvc.v1.Playback.create_time:type_name -> google.protobuf.Timestamp
-	22, // 8: tokensvc.v1.Playback.update_time:type_name -> google.protobuf.Timestamp
-	21, // 9: tokensvc.v1.SignPlaybackRequest.ttl:type_name -> google.protobuf.Duration
-	23, // 10: tokensvc.v1.SignPlaybackResponse.credential:type_name -> tokensvc.v1.Credential
-	2,  // 11: tokensvc.v1.BatchSignPlaybackRequest.requests:type_name -> tokensvc.v1.SignPlaybackRequest
-	6,  // 12: tokensvc.v1.BatchSignPlaybackResponse.outcomes:type_name -> tokensvc.v1.SignOutcome
-	23, // 13: tokensvc.v1.SignOutcome.credential:type_name -> tokensvc.v1.Credential
-	24, // 14: tokensvc.v1.SignOutcome.error:type_name -> google.rpc.Status
-	1,  // 15: tokensvc.v1.CreatePlaybackRequest.playback:type_name -> tokensvc.v1.Playback
-	1,  // 16: tokensvc.v1.CreatePlaybackResponse.playback:type_name -> tokensvc.v1.Playback
-	1,  // 17: tokensvc.v1.GetPlaybackResponse.playback:type_name -> tokensvc.v1.Playback
-	1,  // 18: tokensvc.v1.ListPlaybacksResponse.playbacks:type_name -> tokensvc.v1.Playback
-	1,  // 19: tokensvc.v1.UpdatePlaybackRequest.playback:type_name -> tokensvc.v1.Playback
-	25, // 20: tokensvc.v1.UpdatePlaybackRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 21: tokensvc.v1.UpdatePlaybackResponse.playback:type_name -> tokensvc.v1.Playback
-	2,  // 22: tokensvc.v1.PlaybackService.SignPlayback:input_type -> tokensvc.v1.SignPlaybackRequest
-	4,  // 23: tokensvc.v1.PlaybackService.BatchSignPlayback:input_type -> tokensvc.v1.BatchSignPlaybackRequest
-	7,  // 24: tokensvc.v1.PlaybackService.CreatePlayback:input_type -> tokensvc.v1.CreatePlaybackRequest
-	9,  // 25: tokensvc.v1.PlaybackService.GetPlayback:input_type -> tokensvc.v1.GetPlaybackRequest
-	11, // 26: tokensvc.v1.PlaybackService.ListPlaybacks:input_type -> tokensvc.v1.ListPlaybacksRequest
-	13, // 27: tokensvc.v1.PlaybackService.UpdatePlayback:input_type -> tokensvc.v1.UpdatePlaybackRequest
-	15, // 28: tokensvc.v1.PlaybackService.DeletePlayback:input_type -> tokensvc.v1.DeletePlaybackRequest
-	3,  // 29: tokensvc.v1.PlaybackService.SignPlayback:output_type -> tokensvc.v1.SignPlaybackResponse
-	5,  // 30: tokensvc.v1.PlaybackService.BatchSignPlayback:output_type -> tokensvc.v1.BatchSignPlaybackResponse
-	8,  // 31: tokensvc.v1.PlaybackService.CreatePlayback:output_type -> tokensvc.v1.CreatePlaybackResponse
-	10, // 32: tokensvc.v1.PlaybackService.GetPlayback:output_type -> tokensvc.v1.GetPlaybackResponse
-	12, // 33: tokensvc.v1.PlaybackService.ListPlaybacks:output_type -> tokensvc.v1.ListPlaybacksResponse
-	14, // 34: tokensvc.v1.PlaybackService.UpdatePlayback:output_type -> tokensvc.v1.UpdatePlaybackResponse
-	16, // 35: tokensvc.v1.PlaybackService.DeletePlayback:output_type -> tokensvc.v1.DeletePlaybackResponse
-	29, // [29:36] is the sub-list for method output_type
-	22, // [22:29] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	23, // 7: tokensvc.v1.Playback.create_time:type_name -> google.protobuf.Timestamp
+	23, // 8: tokensvc.v1.Playback.update_time:type_name -> google.protobuf.Timestamp
+	2,  // 9: tokensvc.v1.Playback.alternate:type_name -> tokensvc.v1.Alternate
+	22, // 10: tokensvc.v1.SignPlaybackRequest.ttl:type_name -> google.protobuf.Duration
+	24, // 11: tokensvc.v1.SignPlaybackResponse.credential:type_name -> tokensvc.v1.Credential
+	3,  // 12: tokensvc.v1.BatchSignPlaybackRequest.requests:type_name -> tokensvc.v1.SignPlaybackRequest
+	7,  // 13: tokensvc.v1.BatchSignPlaybackResponse.outcomes:type_name -> tokensvc.v1.SignOutcome
+	24, // 14: tokensvc.v1.SignOutcome.credential:type_name -> tokensvc.v1.Credential
+	25, // 15: tokensvc.v1.SignOutcome.error:type_name -> google.rpc.Status
+	1,  // 16: tokensvc.v1.CreatePlaybackRequest.playback:type_name -> tokensvc.v1.Playback
+	1,  // 17: tokensvc.v1.CreatePlaybackResponse.playback:type_name -> tokensvc.v1.Playback
+	1,  // 18: tokensvc.v1.GetPlaybackResponse.playback:type_name -> tokensvc.v1.Playback
+	1,  // 19: tokensvc.v1.ListPlaybacksResponse.playbacks:type_name -> tokensvc.v1.Playback
+	1,  // 20: tokensvc.v1.UpdatePlaybackRequest.playback:type_name -> tokensvc.v1.Playback
+	26, // 21: tokensvc.v1.UpdatePlaybackRequest.update_mask:type_name -> google.protobuf.FieldMask
+	1,  // 22: tokensvc.v1.UpdatePlaybackResponse.playback:type_name -> tokensvc.v1.Playback
+	3,  // 23: tokensvc.v1.PlaybackService.SignPlayback:input_type -> tokensvc.v1.SignPlaybackRequest
+	5,  // 24: tokensvc.v1.PlaybackService.BatchSignPlayback:input_type -> tokensvc.v1.BatchSignPlaybackRequest
+	8,  // 25: tokensvc.v1.PlaybackService.CreatePlayback:input_type -> tokensvc.v1.CreatePlaybackRequest
+	10, // 26: tokensvc.v1.PlaybackService.GetPlayback:input_type -> tokensvc.v1.GetPlaybackRequest
+	12, // 27: tokensvc.v1.PlaybackService.ListPlaybacks:input_type -> tokensvc.v1.ListPlaybacksRequest
+	14, // 28: tokensvc.v1.PlaybackService.UpdatePlayback:input_type -> tokensvc.v1.UpdatePlaybackRequest
+	16, // 29: tokensvc.v1.PlaybackService.DeletePlayback:input_type -> tokensvc.v1.DeletePlaybackRequest
+	4,  // 30: tokensvc.v1.PlaybackService.SignPlayback:output_type -> tokensvc.v1.SignPlaybackResponse
+	6,  // 31: tokensvc.v1.PlaybackService.BatchSignPlayback:output_type -> tokensvc.v1.BatchSignPlaybackResponse
+	9,  // 32: tokensvc.v1.PlaybackService.CreatePlayback:output_type -> tokensvc.v1.CreatePlaybackResponse
+	11, // 33: tokensvc.v1.PlaybackService.GetPlayback:output_type -> tokensvc.v1.GetPlaybackResponse
+	13, // 34: tokensvc.v1.PlaybackService.ListPlaybacks:output_type -> tokensvc.v1.ListPlaybacksResponse
+	15, // 35: tokensvc.v1.PlaybackService.UpdatePlayback:output_type -> tokensvc.v1.UpdatePlaybackResponse
+	17, // 36: tokensvc.v1.PlaybackService.DeletePlayback:output_type -> tokensvc.v1.DeletePlaybackResponse
+	30, // [30:37] is the sub-list for method output_type
+	23, // [23:30] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_tokensvc_v1_playback_service_proto_init() }
@@ -1258,7 +1331,7 @@ func file_tokensvc_v1_playback_service_proto_init() {
 		(*Playback_Qencode)(nil),
 		(*Playback_Agora)(nil),
 	}
-	file_tokensvc_v1_playback_service_proto_msgTypes[5].OneofWrappers = []any{
+	file_tokensvc_v1_playback_service_proto_msgTypes[6].OneofWrappers = []any{
 		(*SignOutcome_Credential)(nil),
 		(*SignOutcome_Error)(nil),
 	}
@@ -1268,7 +1341,7 @@ func file_tokensvc_v1_playback_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokensvc_v1_playback_service_proto_rawDesc), len(file_tokensvc_v1_playback_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -38,6 +38,10 @@ func TestPlaybackRoundTrip(t *testing.T) {
 	s, clock := openPlaybacks(t)
 	for name, set := range map[string]func(*playback.Playback){
 		"hdnts": func(p *playback.Playback) { p.Hdnts = &playback.Hdnts{StreamID: "a", VODStreamID: "b"} },
+		"pair": func(p *playback.Playback) {
+			p.Hdnts = &playback.Hdnts{StreamID: "a"}
+			p.Alternate = &playback.Alternate{URL: "https://cdn.example.com/1/b/playlist.m3u8", StreamID: "b"}
+		},
 		"edge-auth": func(p *playback.Playback) {
 			p.EdgeAuth = &playback.EdgeAuth{ACL: []string{"/a/*", "/b/*"}, Payload: "x"}
 		},
