@@ -133,6 +133,26 @@ func ReasonOf(err error) Reason {
 	return ""
 }
 
+// TellsMore reports whether err, by which one key refused a token, says more of it than a refusal by
+// another key: a key that recognises its own signature knows best. A nil error says nothing.
+func TellsMore(err, than error) bool {
+	rank := func(e error) int {
+		switch ReasonOf(e) {
+		case "":
+			return 0
+		case UnknownKey:
+			return 1
+		case BadSignature:
+			return 2
+		case KeyRetired:
+			return 4
+		default:
+			return 3
+		}
+	}
+	return rank(err) > rank(than)
+}
+
 // Clip bounds a text of the caller's for use in a message: at most 64 bytes of sound UTF-8, with a mark
 // where it was cut.
 func Clip(text string) string {

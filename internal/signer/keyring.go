@@ -39,7 +39,8 @@ type Target struct {
 	Keys []*Key
 
 	revision int64
-	whole    bool // every key could be opened
+	whole    bool          // every key could be opened
+	uncapped time.Duration // the target's own MaxTokenLifetime
 }
 
 // Snapshot is an immutable view of all targets.
@@ -135,7 +136,7 @@ func (k *Keyring) open(r keystore.Record, before *Target) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{Target: r.Target, Scheme: scheme, revision: r.Revision, whole: true}
+	t := &Target{Target: r.Target, Scheme: scheme, revision: r.Revision, whole: true, uncapped: r.Target.MaxTokenLifetime}
 	if k.maxLifetime > 0 {
 		t.MaxTokenLifetime = min(t.MaxTokenLifetime, k.maxLifetime)
 	}

@@ -11,9 +11,12 @@ import (
 	"github.com/tokensvc/tokensvc/tokens"
 )
 
-// Pool runs costly signatures on a fixed number of workers behind a bounded queue, so that they never
-// crowd out HMAC work. A job that cannot be served in time is refused at once instead of being queued.
+// Pool runs costly work of one kind on a fixed number of workers behind a bounded queue, so that it
+// never crowds out HMAC work. A job that cannot be served in time is refused at once instead of being
+// queued. Signatures and checks have a pool each: they differ in cost by two orders of magnitude, and
+// who floods one must not close the other.
 type Pool struct {
+	work    work
 	jobs    chan *job
 	workers int
 	maxWait time.Duration
@@ -33,17 +36,38 @@ type job struct {
 	err      error // a panic of run
 }
 
-// initialCost is the guess for a job before the first has been measured: one RSA-4096 signature of
-// crypto/rsa.
-const initialCost = 8 * time.Millisecond
+// work is what all jobs of a pool are.
+type work struct {
+	// cost is the guess for a job before the first has been measured.
+	cost time.Duration
+	// queue names the line, and relief says how to make it shorter.
+	queue, relief string
+}
 
-// NewPool starts workers. queue bounds the jobs that wait; maxWait bounds the wait of a caller without
-// a deadline. Close ends them.
+// signatures are RSA-4096 signatures of crypto/rsa.
+func signatures() work {
+	return work{
+		cost: 8 * time.Millisecond, queue: "signing queue",
+		relief: "give the playback an expiry_granularity so that viewers share tokens, or add replicas",
+	}
+}
+
+// checks are verifications of such signatures.
+func checks() work {
+	return work{cost: 200 * time.Microsecond, queue: "queue of checks", relief: "verify at the edge, or add replicas"}
+}
+
+// NewPool starts workers for signatures. queue bounds the jobs that wait; maxWait bounds the wait of a
+// caller without a deadline. Close ends them.
 func NewPool(workers, queue int, maxWait time.Duration) *Pool {
-	p := &Pool{jobs: make(chan *job, queue), workers: workers, maxWait: maxWait}
-	p.cost.Store(int64(initialCost))
+	return newPool(signatures(), workers, queue, maxWait)
+}
+
+func newPool(w work, workers, queue int, maxWait time.Duration) *Pool {
+	p := &Pool{work: w, jobs: make(chan *job, queue), workers: workers, maxWait: maxWait}
+	p.cost.Store(int64(w.cost))
 	for range workers {
-		p.done.Go(p.work)
+		p.done.Go(p.run)
 	}
 	return p
 }
@@ -110,10 +134,10 @@ func (p *Pool) estimate() time.Duration {
 
 func (p *Pool) overloaded(wait time.Duration) *Error {
 	return refuse(tokens.Overloaded, max(wait, 100*time.Millisecond),
-		"the signing queue would take %s; retry later, give the playback an expiry_granularity so that viewers share tokens, or add replicas", wait.Round(time.Millisecond))
+		"the %s would take %s; retry later, %s", p.work.queue, wait.Round(time.Millisecond), p.work.relief)
 }
 
-func (p *Pool) work() {
+func (p *Pool) run() {
 	deprioritise()
 	for j := range p.jobs {
 		if j.ctx.Err() == nil {
@@ -132,7 +156,7 @@ func (p *Pool) work() {
 func contain(fn func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic (%T) while signing\n%s", r, debug.Stack())
+			err = fmt.Errorf("panic (%T) in a pool\n%s", r, debug.Stack())
 		}
 	}()
 	fn()

@@ -20,11 +20,12 @@ type Config struct {
 	Propagation time.Duration
 	// MaxCall is the longest provider call.
 	MaxCall time.Duration
-	// Workers is how many RSA signatures run at once: the number of CPUs.
+	// Workers is how many RSA signatures run at once: the number of CPUs. Half as many run checks of
+	// signatures.
 	Workers int
-	// Queue is how many RSA signatures may wait.
+	// Queue is how many RSA signatures may wait, and how many checks.
 	Queue int
-	// MaxWait is the longest that an RSA signature may wait when the caller sets no deadline.
+	// MaxWait is the longest that an RSA signature or check may wait when the caller sets no deadline.
 	MaxWait time.Duration
 	// SharedTokens bounds the cache of shared tokens; one takes about a kilobyte.
 	SharedTokens int
@@ -64,20 +65,27 @@ type Credential struct {
 // Signer signs playbacks from the keyring's snapshot.
 type Signer struct {
 	keys   *Keyring
-	pool   *Pool
+	pool   *Pool // signs
+	checks *Pool // verifies
 	shared *SharedTokens
 	cfg    Config
 	now    func() time.Time
 }
 
-// New starts the pool of a signer. Close ends it.
+// New starts the pools of a signer. Close ends them.
 func New(keys *Keyring, cfg Config, now func() time.Time) *Signer {
 	pool := NewPool(cfg.Workers, cfg.Queue, cfg.MaxWait)
-	return &Signer{keys: keys, pool: pool, shared: NewSharedTokens(pool, cfg.SharedTokens), cfg: cfg, now: now}
+	return &Signer{
+		keys: keys, pool: pool, checks: newPool(checks(), (cfg.Workers+1)/2, cfg.Queue, cfg.MaxWait),
+		shared: NewSharedTokens(pool, cfg.SharedTokens), cfg: cfg, now: now,
+	}
 }
 
-// Close waits for signatures under way.
-func (s *Signer) Close() { s.pool.Close() }
+// Close waits for signatures and checks under way.
+func (s *Signer) Close() {
+	s.pool.Close()
+	s.checks.Close()
+}
 
 // Snapshot returns the keys to sign or verify with, or a refusal with reason SNAPSHOT_STALE when they
 // are older than C.
@@ -161,11 +169,7 @@ func (s *Signer) token(ctx context.Context, target *Target, p *playback.Entry, r
 		}
 		return s.shared.Get(ctx, shared, func() (tokens.Credential, error) { return signNow(target, p, r, exp, now) })
 	}
-	var c tokens.Credential
-	var err error
-	if poolErr := s.pool.Do(ctx, func() { c, err = signNow(target, p, r, exp, now) }); poolErr != nil {
-		return "", poolErr
-	}
+	c, err := await(ctx, s.pool, func() (tokens.Credential, error) { return signNow(target, p, r, exp, now) })
 	return c.Token, err
 }
 

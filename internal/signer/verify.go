@@ -2,7 +2,7 @@ package signer
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/tokensvc/tokensvc/keystore"
@@ -10,54 +10,85 @@ import (
 )
 
 // Verify says which of a target's keys accepts a token, or why none does. A token of a key that no
-// longer counts is refused with KEY_RETIRED. Checks of RSA signatures run in the pool.
+// longer counts, being retired or past its horizon, is refused with KEY_RETIRED, and one that lives
+// longer than any that was signed here with LIFETIME_TOO_LONG. Checks of RSA signatures run in a pool.
 func (s *Signer) Verify(ctx context.Context, targetID string, p tokens.Presented, now time.Time) (*Key, error) {
+	target, err := s.target(targetID)
+	if err != nil {
+		return nil, err
+	}
+	p.MaxLifetime = s.longest(target, now)
+	if !target.costly() {
+		return target.verify(p, now)
+	}
+	return await(ctx, s.checks, func() (*Key, error) { return target.verify(p, now) })
+}
+
+// Explain decodes a token against a target's keys, as Verify judges it.
+func (s *Signer) Explain(ctx context.Context, targetID string, p tokens.Presented, now time.Time) (tokens.Explanation, error) {
+	target, err := s.target(targetID)
+	if err != nil {
+		return tokens.Explanation{}, err
+	}
+	p.MaxLifetime = s.longest(target, now)
+	if !target.costly() {
+		return target.explain(p, now), nil
+	}
+	return await(ctx, s.checks, func() (tokens.Explanation, error) { return target.explain(p, now), nil })
+}
+
+func (s *Signer) target(id string) (*Target, error) {
 	snapshot, err := s.Snapshot()
 	if err != nil {
 		return nil, err
 	}
-	target := snapshot.Target(targetID)
+	target := snapshot.Target(id)
 	if target == nil {
-		return nil, refuse(tokens.NotFound, 0, "target %q does not exist", targetID)
+		return nil, refuse(tokens.NotFound, 0, "target %q does not exist", id)
 	}
-	if !target.costly() {
-		return target.verify(p, now)
-	}
-	var k *Key
-	if poolErr := s.pool.Do(ctx, func() { k, err = target.verify(p, now) }); poolErr != nil {
-		return nil, poolErr
-	}
-	return k, err
+	return target, nil
 }
 
-// Explain decodes a token against a target's keys.
-func (s *Signer) Explain(ctx context.Context, targetID string, p tokens.Presented, now time.Time) (tokens.Explanation, error) {
-	snapshot, err := s.Snapshot()
-	if err != nil {
-		return tokens.Explanation{}, err
+// longest is how far ahead the expiry of a token can lie that was signed here, by a clock that may be
+// ahead of this one. A cap of the config file does not count: it may be lower now than it was.
+func (s *Signer) longest(target *Target, now time.Time) time.Duration {
+	return max(target.uncapped, target.LongestLife(now)) + s.cfg.Timing.ClockSkew
+}
+
+// await runs fn in the pool. A caller that leaves gets the zero T: fn may still be at work.
+func await[T any](ctx context.Context, pool *Pool, fn func() (T, error)) (T, error) {
+	var out T
+	var err error
+	if poolErr := pool.Do(ctx, func() { out, err = fn() }); poolErr != nil {
+		var none T
+		return none, poolErr
 	}
-	target := snapshot.Target(targetID)
-	if target == nil {
-		return tokens.Explanation{}, refuse(tokens.NotFound, 0, "target %q does not exist", targetID)
-	}
-	var keys []tokens.Key
-	for _, k := range target.Keys {
-		if k.accepted() {
-			keys = append(keys, k.Key)
-		}
-	}
-	var e tokens.Explanation
-	if !target.costly() {
-		return target.Scheme.Explain(p, now, keys...), nil
-	}
-	err = s.pool.Do(ctx, func() { e = target.Scheme.Explain(p, now, keys...) })
-	return e, err
+	return out, err
 }
 
 // accepted reports whether the provider accepts tokens of the key.
-func (k *Key) accepted() bool { return k.State == keystore.Active || k.State == keystore.Retiring }
+func (k *Key) accepted(now time.Time) bool {
+	return (k.State == keystore.Active || k.State == keystore.Retiring) && !k.cut(now)
+}
 
-// costly reports whether checking a signature takes long enough to belong into the pool.
+// cut reports whether the key's horizon has passed and still holds.
+func (k *Key) cut(now time.Time) bool {
+	return !k.Horizon.IsZero() && now.After(k.Horizon) && (k.HorizonEnds.IsZero() || now.Before(k.HorizonEnds))
+}
+
+// ended refuses a token of a key that counted once; nil where the key still does, or never did.
+func (k *Key) ended(now time.Time) *tokens.Error {
+	switch {
+	case k.State == keystore.Retired:
+		return tokens.Refuse(tokens.KeyRetired, "the token was signed with key %s, which is retired; sign again", k.Ref)
+	case k.cut(now):
+		return tokens.Refuse(tokens.KeyRetired, "the token was signed with key %s, whose tokens ended at %s; sign again", k.Ref, k.Horizon.UTC().Format(time.RFC3339))
+	default:
+		return nil
+	}
+}
+
+// costly reports whether checking a signature takes long enough to belong into a pool.
 func (t *Target) costly() bool {
 	return len(t.Keys) > 0 && t.Keys[0].Public() != nil
 }
@@ -65,50 +96,54 @@ func (t *Target) costly() bool {
 func (t *Target) verify(p tokens.Presented, now time.Time) (*Key, error) {
 	var verdict error = tokens.Refuse(tokens.UnknownKey, "target %q has no key that is accepted", t.ID)
 	for _, k := range t.Keys {
-		err := k.Verify(p, now)
-		switch {
-		case err == nil && k.accepted():
+		switch err := k.Verify(p, now); {
+		case err == nil && k.accepted(now):
 			return k, nil
-		case err == nil && k.State == keystore.Retired:
-			verdict = tokens.Refuse(tokens.KeyRetired, "the token was signed with key %s, which is retired; sign again", k.Ref)
-		case err != nil && k.accepted() && telling(err, verdict):
+		case err != nil && k.accepted(now) && tokens.TellsMore(err, verdict):
 			verdict = err
+		case err == nil:
+			if ended := k.ended(now); ended != nil {
+				verdict = ended
+			}
 		}
 	}
 	return nil, verdict
 }
 
-// telling reports whether err says more of a token than the verdict so far: a key that recognises its
-// own signature knows best.
-func telling(err, sofar error) bool {
-	rank := func(e error) int {
-		var t *tokens.Error
-		if !errors.As(e, &t) {
-			return 0
-		}
-		switch t.Reason {
-		case tokens.UnknownKey:
-			return 1
-		case tokens.BadSignature:
-			return 2
-		case tokens.KeyRetired:
-			return 4
-		default:
-			return 3
+func (t *Target) explain(p tokens.Presented, now time.Time) tokens.Explanation {
+	var accepted []tokens.Key
+	for _, k := range t.Keys {
+		if k.accepted(now) {
+			accepted = append(accepted, k.Key)
 		}
 	}
-	return rank(err) > rank(sofar)
+	out := t.Scheme.Explain(p, now, accepted...)
+	if signed(out) {
+		return out
+	}
+	for _, k := range t.Keys {
+		ended := k.ended(now)
+		if ended == nil {
+			continue
+		}
+		if e := t.Scheme.Explain(p, now, k.Key); signed(e) {
+			e.Fail("key_state", ended)
+			return e
+		}
+	}
+	return out
+}
+
+// signed reports whether one of the keys at hand made the token.
+func signed(e tokens.Explanation) bool {
+	return slices.ContainsFunc(e.Checks, func(c tokens.Check) bool { return c.Name == "signature" && c.Outcome == tokens.Passed })
 }
 
 // SchemeOf returns the scheme of a target and its options.
 func (s *Signer) SchemeOf(targetID string) (string, keystore.SchemeOptions, error) {
-	snapshot, err := s.Snapshot()
+	target, err := s.target(targetID)
 	if err != nil {
 		return "", keystore.SchemeOptions{}, err
-	}
-	target := snapshot.Target(targetID)
-	if target == nil {
-		return "", keystore.SchemeOptions{}, refuse(tokens.NotFound, 0, "target %q does not exist", targetID)
 	}
 	return target.Target.Scheme, target.Options, nil
 }

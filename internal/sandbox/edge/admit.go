@@ -159,7 +159,7 @@ func (e *Edge) verify(r *http.Request, m *mount, p tokens.Presented) error {
 		if err == nil {
 			return nil
 		}
-		if refusal == nil || saysLittle(refusal) {
+		if tokens.TellsMore(err, refusal) {
 			refusal = err
 		}
 	}
@@ -167,11 +167,6 @@ func (e *Edge) verify(r *http.Request, m *mount, p tokens.Presented) error {
 		return tokens.Refuse(tokens.UnknownKey, "no key of target %q counts at this edge", m.Target)
 	}
 	return refusal
-}
-
-func saysLittle(err error) bool {
-	reason := tokens.ReasonOf(err)
-	return reason == tokens.BadSignature || reason == tokens.UnknownKey
 }
 
 // peer returns the address of the other end of the connection. Headers that claim another are not believed.
