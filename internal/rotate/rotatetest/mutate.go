@@ -3,7 +3,6 @@ package rotatetest
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/tokensvc/tokensvc/internal/rotate"
 	"github.com/tokensvc/tokensvc/keystore"
@@ -19,7 +18,7 @@ const (
 	// NoCacheAge leaves C out of how long old tokens may live: replicas sign from snapshots, the executor
 	// believes that they read the store.
 	NoCacheAge
-	// NoLifetime leaves out T: the target says that tokens live shorter than they do.
+	// NoLifetime leaves out T: the executor believes that tokens live for a tick.
 	NoLifetime
 	// NoSettle uses a key as soon as the provider's API has it, not its edges.
 	NoSettle
@@ -51,6 +50,26 @@ func (m Mutation) timing() rotate.Timing {
 	default:
 	}
 	return t
+}
+
+// shortStore shows the executor a target whose tokens live for a tick.
+type shortStore struct{ keystore.Store }
+
+func (s shortStore) Get(ctx context.Context, target string) (keystore.Record, error) {
+	r, err := s.Store.Get(ctx, target)
+	r.Target.MaxTokenLifetime = Tick
+	return r, err
+}
+
+func (s shortStore) Update(ctx context.Context, target string, fence keystore.Fence, fn func(*keystore.Record) error) (keystore.Record, error) {
+	r, err := s.Store.Update(ctx, target, fence, func(r *keystore.Record) error {
+		r.Target.MaxTokenLifetime = Tick
+		err := fn(r)
+		r.Target.MaxTokenLifetime = lifetime
+		return err
+	})
+	r.Target.MaxTokenLifetime = Tick
+	return r, err
 }
 
 // lazyStore keeps commits of steps that come before an effect in memory until the next commit, as a
@@ -120,7 +139,7 @@ func (l *lazyStore) Update(ctx context.Context, target string, fence keystore.Fe
 // failed yet.
 func early(op *keystore.Operation) bool {
 	doubtful := op.Step == keystore.Minting || op.Mode == keystore.Cut && op.Step == keystore.Applying
-	return doubtful && op.Tries == 0 && op.NotBefore.Equal(time.Time{})
+	return doubtful && op.Tries == 0 && op.NotBefore.IsZero()
 }
 
 // crash loses what was not written.

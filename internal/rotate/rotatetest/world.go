@@ -187,9 +187,6 @@ func newWorld(ctx context.Context, s Scenario) (*World, error) {
 	w.entry = playback.NewEntry(playback.Playback{
 		ID: "p", TargetID: w.Target, URL: "https://edge.example/1/stream/playlist.m3u8", Hdnts: &playback.Hdnts{StreamID: "stream"}, TTL: lifetime,
 	})
-	if w.mutation == NoLifetime {
-		target.LongLivedUntil = time.Time{}
-	}
 	if _, err := w.store.Create(ctx, target); err != nil {
 		return nil, err
 	}
@@ -217,9 +214,12 @@ func (w *World) close() {
 // start begins a life of the process.
 func (w *World) start() {
 	store := w.store
-	if w.lazy != nil {
+	switch {
+	case w.lazy != nil:
 		w.lazy.crash()
 		store = w.lazy
+	case w.mutation == NoLifetime:
+		store = shortStore{store}
 	}
 	t := w.mutation.timing()
 	traits := provider.Traits{Slots: 1, Propagation: t.Propagation, MaxCall: maxCall}
@@ -262,7 +262,7 @@ func (w *World) run(ctx context.Context) error {
 		if w.tick == horizon+settling {
 			op := w.Record().Operation
 			if op == nil {
-				return fmt.Errorf("%d orphans and %d keys are left at the end", len(w.Record().Orphans), len(w.Vendor.keys))
+				return fmt.Errorf("at the end there are %d versions, %d orphans and %d keys at the provider", len(w.Record().Keys), len(w.Record().Orphans), len(w.Vendor.keys))
 			}
 			return fmt.Errorf("operation stuck at %s after %d tries (%s)", op.Step, op.Tries, op.LastError)
 		}
@@ -353,9 +353,18 @@ func (w *World) sign(ctx context.Context) error {
 	return nil
 }
 
-// settled reports whether nothing is left to do but to wait for the next rotation.
+// settled reports whether keys were rotated and nothing is left to do but to wait for the next rotation.
 func (w *World) settled() bool {
 	r := w.Record()
+	used := 0
+	for i := range r.Keys {
+		if !r.Keys[i].ActivatedAt.IsZero() {
+			used++
+		}
+	}
+	if used < 2 {
+		return false
+	}
 	if w.sleeping > 0 || r.Operation != nil || w.scenario.Kind == Minter && r.Target.Policy.SoleOwner && len(r.Orphans) > 0 {
 		return false
 	}
