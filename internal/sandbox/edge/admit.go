@@ -3,6 +3,7 @@ package edge
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/tokensvc/tokensvc/tokens"
@@ -45,14 +46,14 @@ func (e *Edge) admitWithCookie(r *http.Request, m *mount, f file, names ...strin
 	}
 	held := r.CookiesNamed(CookieName)
 	for _, c := range held {
-		if sc, ok := e.sessions.lookup(c.Value); ok && sc.opens(m.Target, r.URL.Path) {
+		if sc, ok := e.sessions.lookup(c.Value); ok && sc.opens(m.Target, r.URL.Path) && e.stands(sc) {
 			return admission{}, nil
 		}
 	}
 	switch {
 	case f.isPlaylist() && found:
 	case len(held) > 0:
-		return admission{}, tokens.Refuse(tokens.PathNotCovered, "the %s cookie opens nothing here: it is of another stream, or of an edge that has stopped; request the signed playlist again", CookieName)
+		return admission{}, tokens.Refuse(tokens.PathNotCovered, "the %s cookie opens nothing here: it is of another stream, of an edge that has stopped, or of a key that ended; request the signed playlist again", CookieName)
 	case f.isPlaylist():
 		return admission{}, missing(names...)
 	default:
@@ -61,17 +62,27 @@ func (e *Edge) admitWithCookie(r *http.Request, m *mount, f file, names ...strin
 	if m.Scheme == wowza.Name {
 		return e.openHdnts(r, m, token)
 	}
-	if err := e.verify(r, m, tokens.Presented{Token: token, Resource: r.URL.Path}); err != nil {
+	key, err := e.verify(r, m, tokens.Presented{Token: token, Resource: r.URL.Path})
+	if err != nil {
 		return admission{}, err
 	}
-	return admission{session: &scope{target: m.Target, prefix: edgeAuthPrefix(token, r.URL.Path)}}, nil
+	return admission{session: &scope{target: m.Target, prefix: edgeAuthPrefix(token, r.URL.Path), key: key.Fingerprint()}}, nil
+}
+
+// stands reports whether a session goes on: for ever, or where cookies are bound to the secret, for as long as
+// the key counts that opened it.
+func (e *Edge) stands(sc scope) bool {
+	return !e.cfg.CookieBoundToSecret || slices.ContainsFunc(e.cfg.Keys(sc.target), func(k tokens.Key) bool {
+		return k.Fingerprint() == sc.key
+	})
 }
 
 func (e *Edge) openHdnts(r *http.Request, m *mount, token string) (admission, error) {
-	if err := e.verifyHdnts(r, m, token); err != nil {
+	key, err := e.verifyHdnts(r, m, token)
+	if err != nil {
 		return admission{}, err
 	}
-	return admission{session: &scope{target: m.Target, prefix: m.cookieDir}}, nil
+	return admission{session: &scope{target: m.Target, prefix: m.cookieDir, key: key.Fingerprint()}}, nil
 }
 
 func (e *Edge) admitPlaylistOnly(r *http.Request, m *mount, f file) error {
@@ -85,11 +96,12 @@ func (e *Edge) admitPlaylistOnly(r *http.Request, m *mount, f file) error {
 	if !found {
 		return missing(wowza.QueryName)
 	}
-	return e.verifyHdnts(r, m, token)
+	_, err = e.verifyHdnts(r, m, token)
+	return err
 }
 
 // verifyHdnts checks the token for the stream and the recording of the path.
-func (e *Edge) verifyHdnts(r *http.Request, m *mount, token string) error {
+func (e *Edge) verifyHdnts(r *http.Request, m *mount, token string) (tokens.Key, error) {
 	path, _ := wowza.ReadPath(m.Playlist)
 	return e.verify(r, m, tokens.Presented{Token: token, Resource: path.StreamID, VODStreamID: path.VODStreamID})
 }
@@ -120,7 +132,7 @@ func (e *Edge) admitQencode(r *http.Request, m *mount) (admission, error) {
 	if resource == "" {
 		resource = strings.TrimPrefix(r.URL.Path, "/")
 	}
-	if err := e.verify(r, m, tokens.Presented{Token: token, Resource: resource}); err != nil {
+	if _, err := e.verify(r, m, tokens.Presented{Token: token, Resource: resource}); err != nil {
 		return admission{}, err
 	}
 	return admission{query: qencode.QueryName + "=" + token}, nil
@@ -141,32 +153,33 @@ func (e *Edge) admitAgora(r *http.Request, m *mount, f file) error {
 	if !hasTS || !hasSign {
 		return tokens.Refuse(tokens.Malformed, "no ts and sign in the query; request the signed URL")
 	}
-	return e.verify(r, m, tokens.Presented{Token: "ts=" + ts + "&sign=" + sign, Resource: r.URL.Path})
+	_, err = e.verify(r, m, tokens.Presented{Token: "ts=" + ts + "&sign=" + sign, Resource: r.URL.Path})
+	return err
 }
 
 func missing(names ...string) error {
 	return tokens.Refuse(tokens.Malformed, "no %s parameter in the query; request the signed URL", strings.Join(names, " or "))
 }
 
-// verify tries each key of the target. When none accepts the token, the refusal that tells most is
-// returned: one that looked past the signature, if there is one.
-func (e *Edge) verify(r *http.Request, m *mount, p tokens.Presented) error {
+// verify tries each key of the target and returns the one that accepts the token. When none does, the
+// refusal that tells most is returned: one that looked past the signature, if there is one.
+func (e *Edge) verify(r *http.Request, m *mount, p tokens.Presented) (tokens.Key, error) {
 	p.ClientIP = peer(r)
 	now := e.cfg.Now()
 	var refusal error
 	for _, key := range e.cfg.Keys(m.Target) {
 		err := key.Verify(p, now)
 		if err == nil {
-			return nil
+			return key, nil
 		}
 		if tokens.TellsMore(err, refusal) {
 			refusal = err
 		}
 	}
 	if refusal == nil {
-		return tokens.Refuse(tokens.UnknownKey, "no key of target %q counts at this edge", m.Target)
+		return nil, tokens.Refuse(tokens.UnknownKey, "no key of target %q counts at this edge", m.Target)
 	}
-	return refusal
+	return nil, refusal
 }
 
 // peer returns the address of the other end of the connection. Headers that claim another are not believed.

@@ -34,6 +34,9 @@ type Config struct {
 	PageOrigins []string
 	// MaxSessions bounds the sessions kept; the oldest goes first. 0 means DefaultMaxSessions.
 	MaxSessions int
+	// CookieBoundToSecret ends a session when the key that opened it counts no more. Nobody documents
+	// whether Wowza's or Akamai's edges do that; without it a session's cookie survives a new secret.
+	CookieBoundToSecret bool
 }
 
 // Stream is one mounted stream.

@@ -82,6 +82,33 @@ func TestHdntsSessionOutlivesTheToken(t *testing.T) {
 	w.want(http.StatusOK, "", signed, withCookie(cookie))
 }
 
+func TestHdntsSessionAndANewSecret(t *testing.T) {
+	for name, c := range map[string]struct {
+		bound  bool
+		status int
+		reason tokens.Reason
+	}{
+		"the cookie survives":             {status: http.StatusOK},
+		"the cookie ends with its secret": {bound: true, status: http.StatusForbidden, reason: tokens.PathNotCovered},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, older := startHdnts(t, func(cfg *edge.Config) { cfg.CookieBoundToSecret = c.bound })
+			p := wowza.Params{StreamID: "LiveStream", Expire: w.expiry()}
+			cookie := w.want(http.StatusOK, "", livePlaylist+"?hdnts="+w.sign(older, p)).cookie
+			list := sibling(livePlaylist, "chunklist.m3u8")
+			newer := hdntsKey(t, "0123456789abcdef0123456789abcdef")
+			w.setKeys("wowza", older, newer)
+			w.want(http.StatusOK, "", list, withCookie(cookie))
+			w.setKeys("wowza", newer)
+			w.want(c.status, c.reason, list, withCookie(cookie))
+			fresh := w.want(http.StatusOK, "", livePlaylist+"?hdnts="+w.sign(newer, p), withCookie(cookie))
+			if c.bound {
+				w.want(http.StatusOK, "", list, withCookie(fresh.cookie))
+			}
+		})
+	}
+}
+
 func TestHdntsRefusesEveryChangedCharacter(t *testing.T) {
 	w, key := startHdnts(t, nil)
 	token := w.sign(key, wowza.Params{StreamID: "VodStream", VODStreamID: "vod1", Expire: w.expiry(), IP: netip.MustParseAddr("127.0.0.1")})

@@ -13,6 +13,7 @@ const CookieName = "tokensvc_edge"
 type scope struct {
 	target string
 	prefix string
+	key    string // fingerprint of the one that opened it
 }
 
 func (s scope) opens(target, path string) bool {
