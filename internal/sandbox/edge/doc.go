@@ -5,7 +5,8 @@
 //   - wowza-hdnts: a valid hdnts parameter on any playlist opens a session. The session's cookie opens the
 //     playlists and segments under /1/STREAM_ID/ (live) or /2/STREAM_ID/ (VOD) until the edge stops, also
 //     after the token has expired, and after the secret has changed unless Config.CookieBoundToSecret is
-//     set. A target in playlist-only mode checks playlist.m3u8 alone and sets no cookie. A token with a vod field opens no other VOD stream.
+//     set. A target in playlist-only mode checks playlist.m3u8 alone and sets no cookie. A token with a
+//     vod field opens no other VOD stream.
 //   - akamai-edgeauth: hdnts or hdnea on a playlist opens a session in the same way, for what the token's
 //     acl covers. A token for one path (url, or an acl without a final *) opens the directory of the
 //     playlist, since a player could do nothing with the playlist alone.

@@ -1,6 +1,13 @@
 package qencode
 
-import "time"
+import (
+	"crypto/rsa"
+	"fmt"
+	"time"
+
+	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/qencode"
+)
 
 // KeyState is what stands in the account, as a person sees it in the vendor's console.
 type KeyState struct {
@@ -41,6 +48,37 @@ func (s *Server) PersonCreatesKey(resource, name string) (string, error) {
 		k.name = &name
 	}
 	return k.id, nil
+}
+
+// PutKey has a key of a resource stand here as it stood before the stand-in was started, by its id and its
+// private half. The edges know it at once.
+func (s *Server) PutKey(resource, kid string, secret tokens.Secret) error {
+	prepared, err := qencode.Scheme{}.Prepare(tokens.Material{ID: kid, Secret: secret})
+	if err != nil {
+		return fmt.Errorf("sandbox qencode: key %q: %w", kid, err)
+	}
+	public, ok := prepared.Public().(*rsa.PublicKey)
+	if !ok {
+		return fmt.Errorf("sandbox qencode: key %q is no RSA key", kid)
+	}
+	verifying, err := verifyKey(kid, public)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.mayMint(resource); err != nil {
+		return err
+	}
+	if s.keys[kid] != nil {
+		return fmt.Errorf("sandbox qencode: key %q is there already", kid)
+	}
+	s.made++
+	s.keys[kid] = &signingKey{
+		id: kid, resource: resource, private: secret.Reveal(), public: verifying, created: s.cfg.clock(),
+		made: s.cfg.Now().Add(-s.cfg.Propagation), order: s.made,
+	}
+	return nil
 }
 
 // PersonDeletesKey deletes a key beside us.

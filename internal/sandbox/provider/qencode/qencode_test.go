@@ -272,6 +272,31 @@ func TestPerson(t *testing.T) {
 	}
 }
 
+// TestAKeyThatStoodBefore moves a key from one stand-in to a fresh one.
+func TestAKeyThatStoodBefore(t *testing.T) {
+	t.Parallel()
+	before, after := newAccount(t), newAccount(t)
+	kid, private := before.mint(t)
+	if err := after.PutKey(stream, kid, private); err != nil {
+		t.Fatal(err)
+	}
+	if ids := after.accepted(); !slices.Equal(ids, []string{kid}) {
+		t.Errorf("edges know %v, want %s at once", ids, kid)
+	}
+	if got := after.call(t, "GET", "/v1/signing-keys/"+kid, "", 200).Key; got.ID != kid || got.StreamID != streamID {
+		t.Errorf("the key is described as %+v", got)
+	}
+	for name, err := range map[string]error{
+		"twice":     after.PutKey(stream, kid, private),
+		"no stream": after.PutKey("stream:x", "other", private),
+		"no key":    after.PutKey(stream, "other", tokens.NewSecret([]byte("none"))),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
 func TestTwoHosts(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t)

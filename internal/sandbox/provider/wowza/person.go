@@ -2,6 +2,8 @@ package wowza
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/tokensvc/tokensvc/tokens"
 )
@@ -23,6 +25,33 @@ func (s *Server) AddTarget(name string, secret tokens.Secret) (id string) {
 	t := newTarget(with, now, s.cfg.Now())
 	s.targets = append(s.targets, t)
 	return t.id
+}
+
+// Standing is a target whose ids somebody else keeps.
+type Standing struct {
+	// ID is the target's, StreamID and Name are the second and third part of its playback URL's path.
+	ID, StreamID, Name string
+	// Secret may be empty: then it does not check tokens.
+	Secret tokens.Secret
+}
+
+// PutTarget has a target stand here as it stood before the stand-in was started. The edges know it at once.
+func (s *Server) PutTarget(st Standing) error {
+	now := s.cfg.clock()
+	with := settings{Name: &st.Name, DeliveryProtocols: []string{"hls"}}
+	if st.Secret.Len() > 0 {
+		text := string(st.Secret.Reveal())
+		with.TokenAuthEnabled, with.Secret = true, &text
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st.ID == "" || st.StreamID == "" || st.Name == "" || slices.ContainsFunc(s.targets, func(t *target) bool { return t.id == st.ID }) {
+		return fmt.Errorf("sandbox wowza: target %q: it is there already, or an id or the name is missing", st.ID)
+	}
+	t := newTarget(with, now, s.cfg.Now())
+	t.id, t.streamID, t.streamName = st.ID, st.StreamID, st.Name
+	s.targets = append(s.targets, t)
+	return nil
 }
 
 // SetSecret writes another secret beside the API's users, as a person does. An empty one switches token checking

@@ -271,6 +271,29 @@ func TestEdgesLearnLate(t *testing.T) {
 	}
 }
 
+func TestATargetThatStoodBeforeIsKnownAtOnce(t *testing.T) {
+	a := newAccount(t)
+	st := wowza.Standing{ID: "t1", StreamID: "s1", Name: "event", Secret: secret(one)}
+	if err := a.PutTarget(st); err != nil {
+		t.Fatal(err)
+	}
+	if url, err := a.PlaybackURL("t1"); err != nil || !strings.HasSuffix(url, "/1/s1/event/hls/live/playlist.m3u8") {
+		t.Errorf("it plays at %q: %v", url, err)
+	}
+	if known := a.Effective("t1", a.clock()); len(known) != 1 || !known[0].Equal(secret(one)) {
+		t.Errorf("the edges know %d secrets, want the one it stood with", len(known))
+	}
+	if err := a.PutTarget(st); err == nil {
+		t.Error("a second target of one id")
+	}
+	if err := a.PutTarget(wowza.Standing{ID: "t2"}); err == nil {
+		t.Error("a target without a stream")
+	}
+	if err := a.PutTarget(wowza.Standing{ID: "t3", StreamID: "s3", Name: "open"}); err != nil || a.Protected("t3", a.clock()) {
+		t.Errorf("without a secret: %v, or it asks for tokens", err)
+	}
+}
+
 func TestSwitchingOffTakesTimeToo(t *testing.T) {
 	a := newAccount(t)
 	id := a.AddTarget("event", secret(one))
