@@ -144,6 +144,32 @@ type Account struct {
 	ID string `koanf:"id" required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"`
 	// The provider it belongs to.
 	Provider string `koanf:"provider" required:"true" enum:"wowza,akamai,qencode,agora"`
+	// Wowza: the version of the API, v1.4 to v1.11 or v2.0.
+	APIVersion string `koanf:"api_version" pattern:"^(v[0-9]{1,2}\\.[0-9]{1,2})?$"`
+	// Wowza: send the API key itself instead of signing with it; meant for tests.
+	SendAPIKey bool `koanf:"send_api_key"`
+	// Wowza, up to v1.8: a file with the access key. Only its owner may read files with credentials. In place
+	// of any of them an environment variable may hold the credential: TOKENSVC_ACCOUNT_, the id in capitals
+	// with "_" for "-", and the key in capitals without _FILE, as in TOKENSVC_ACCOUNT_WOWZA_MAIN_ACCESS_KEY.
+	AccessKeyFile string `koanf:"access_key_file" max:"4096"`
+	// Wowza, up to v1.8, and Qencode: a file with the API key.
+	APIKeyFile string `koanf:"api_key_file" max:"4096"`
+	// Wowza, from v1.8 on: a file with a JWT of the token management.
+	JWTFile string `koanf:"jwt_file" max:"4096"`
+	// Agora: the project.
+	AppID string `koanf:"app_id" max:"64"`
+	// Agora: the customer id, as the console shows it under RESTful API.
+	CustomerID string `koanf:"customer_id" max:"256"`
+	// Agora: a file with the customer secret.
+	CustomerSecretFile string `koanf:"customer_secret_file" max:"4096"`
+	// The scheme and host of the API instead of the provider's own, for a sandbox. Plain http only on loopback.
+	BaseURL string `koanf:"base_url" max:"2048"`
+	// Qencode: the same for the live API, which is apart; base_url is that of the CDN API.
+	LiveBaseURL string `koanf:"live_base_url" max:"2048"`
+	// How long this provider takes until all its edges know a change. 0s means the setting propagation.
+	Propagation time.Duration `koanf:"propagation" min:"0s" max:"24h"`
+	// Environment holds the credentials that variables give, by their keys without _file.
+	Environment map[string]tokens.Secret `koanf:"-"`
 }
 
 // Target is what one signing key protects at a provider.

@@ -222,13 +222,6 @@ func (c Config) checkSources(k *checker) {
 	}
 }
 
-func (c Config) checkAccounts(k *checker) {
-	seen := make(map[string]int, len(c.Accounts))
-	for i, a := range c.Accounts {
-		k.once(seen, a.ID, "accounts", i)
-	}
-}
-
 // checkTargets returns the targets of the file by id.
 func (c Config) checkTargets(k *checker) map[string]Target {
 	seen, byID := make(map[string]int, len(c.Targets)), make(map[string]Target, len(c.Targets))
