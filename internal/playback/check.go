@@ -3,7 +3,6 @@ package playback
 import (
 	"net/netip"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/schemes"
@@ -12,8 +11,9 @@ import (
 )
 
 // Check refuses a playback that could not be signed for its target: the wrong form of binding, a
-// binding that the strict rules of the scheme refuse, a URL that cannot carry a token, or a lifetime
-// over the target's. Errors wrap tokens.ErrInvalidParams.
+// binding that the strict rules of the scheme refuse, a URL that cannot carry a token or is not that of
+// the binding, or a lifetime over the target's. Signing trusts what has passed. Errors wrap
+// tokens.ErrInvalidParams.
 func Check(p Playback, target keystore.Target, now time.Time) error {
 	if p.bindings() != 1 {
 		return tokens.ParamError(tokens.InvalidArgument, "binding", "exactly one of hdnts, edge_auth, qencode and agora is required")
@@ -31,16 +31,40 @@ func Check(p Playback, target keystore.Target, now time.Time) error {
 	if err := p.checkAlternate(target); err != nil {
 		return err
 	}
+	return p.checkBinding(target, now.Add(p.TTL), now)
+}
+
+// CheckMint holds a token without a playback to the rules of one, but for the lifetime. The URL may be
+// missing. Errors wrap tokens.ErrInvalidParams.
+func CheckMint(p Playback, target keystore.Target, now time.Time) error {
+	if p.URL != "" {
+		if err := CheckURL(p.URL, schemes.QueryName(target.Scheme, target.Options)); err != nil {
+			return err
+		}
+	}
+	return p.checkBinding(target, now.Add(time.Second), now)
+}
+
+// checkBinding applies the strict rules of the scheme to the binding and the URL, in each slot.
+func (p *Playback) checkBinding(target keystore.Target, expire, now time.Time) error {
 	scheme, err := schemes.New(target.Scheme, target.Options)
 	if err != nil {
 		return err
 	}
 	for slot := range p.slots() {
-		params, err := p.Params(&target, Viewing{Viewer: "viewer", ClientIP: netip.IPv6Loopback().String(), Expire: now.Add(p.TTL), Slot: slot})
+		params, err := p.Params(&target, Viewing{Viewer: "viewer", ClientIP: netip.IPv6Loopback().String(), Expire: expire, Slot: slot})
 		if err != nil {
 			return err
 		}
+		at, _ := p.URLAt(slot)
+		addURL(params, at)
 		if err := scheme.CheckParams(params, now); err != nil {
+			return err
+		}
+		if at == "" {
+			continue
+		}
+		if err := checkAgreement(params); err != nil {
 			return err
 		}
 	}
@@ -90,17 +114,6 @@ func (p *Playback) bindings() int {
 	return n
 }
 
-// carries reports whether the query of a URL has the parameter.
-func carries(rawURL, name string) bool {
-	_, query, _ := strings.Cut(rawURL, "?")
-	for pair := range strings.SplitSeq(query, "&") {
-		if k, _, _ := strings.Cut(pair, "="); name != "" && k == name {
-			return true
-		}
-	}
-	return false
-}
-
 // CheckURL wants an absolute URL into which a token can be put as it is, under the name of a parameter
 // that the URL does not have yet; "" where the format has none. Errors wrap tokens.ErrInvalidParams.
 func CheckURL(raw, parameter string) error {
@@ -122,7 +135,7 @@ func CheckURL(raw, parameter string) error {
 	case u.Fragment != "" || u.ForceQuery:
 		return fault("must not have a fragment or an empty query")
 	}
-	if carries(raw, parameter) {
+	if parameter != "" && tokens.CarriesQuery(raw, parameter) {
 		return fault("has a parameter " + parameter + " already, where the token goes; leave it out")
 	}
 	for i := range len(raw) {

@@ -23,7 +23,8 @@ type Viewing struct {
 	Slot int
 }
 
-// Params returns what the scheme of target needs to sign p. Errors wrap tokens.ErrInvalidParams.
+// Params returns what the scheme of target needs to sign p. The URL is left out where it is not signed:
+// Check has looked at it, and the signer places tokens itself. Errors wrap tokens.ErrInvalidParams.
 func (p *Playback) Params(target *keystore.Target, v Viewing) (tokens.Params, error) {
 	if p.BindIP && !schemes.CookieCarries(target.Scheme) {
 		return nil, tokens.ParamError(tokens.InvalidArgument, "client_ip", "%s tokens cannot carry an address", target.Scheme)
@@ -57,6 +58,18 @@ func (p *Playback) Params(target *keystore.Target, v Viewing) (tokens.Params, er
 		return &agora.Params{URL: url, Expire: v.Expire, MaxLifetime: target.MaxTokenLifetime}, nil
 	default:
 		return nil, tokens.ParamError(tokens.InvalidArgument, bindingField(target.Scheme), "required: tokens of target %q are %s", target.ID, target.Scheme)
+	}
+}
+
+// addURL adds the URL that Params leaves out.
+func addURL(params tokens.Params, url string) {
+	switch p := params.(type) {
+	case *wowza.Params:
+		p.URL = url
+	case *akamai.Params:
+		p.URL = url
+	case *qencode.Params:
+		p.URL = url
 	}
 }
 

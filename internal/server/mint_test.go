@@ -96,6 +96,14 @@ func TestMintKeepsTheStrictRulesTheCapAndTheHorizon(t *testing.T) {
 		{"no URL for Agora", change(3, func(r *pb.MintTokenRequest) { r.Url = "" }), arg, "url"},
 		{"script for URL", change(0, func(r *pb.MintTokenRequest) { r.Url = "javascript:alert(1)" }), arg, "url"},
 		{"token in URL", change(0, func(r *pb.MintTokenRequest) { r.Url += "?hdnts=x" }), arg, "hdnts"},
+		{"token in URL under another spelling", change(2, func(r *pb.MintTokenRequest) { r.Url += "?%61uth=x" }), arg, "auth already"},
+		{"URL of another stream", change(0, func(r *pb.MintTokenRequest) {
+			r.Binding = &pb.MintTokenRequest_Hdnts{Hdnts: &pb.Hdnts{StreamId: "WRONG"}}
+		}), arg, `url: is that of stream "STREAM01"`},
+		{"bare prefix", change(2, func(r *pb.MintTokenRequest) {
+			r.Url = "https://b.media-storage.us-west.qencode.com/path/to-secret.mp4"
+			r.Binding = &pb.MintTokenRequest_Qencode{Qencode: &pb.Qencode{Uri: "path/to"}}
+		}), arg, "uri: is a bare prefix"},
 		{"address that is none", change(0, func(r *pb.MintTokenRequest) { r.ClientIp = "nonsense" }), arg, "client_ip"},
 		{"address that a JWT cannot carry", change(2, func(r *pb.MintTokenRequest) { r.ClientIp = "192.0.2.7" }), arg, "client_ip: qencode-jwt tokens cannot carry"},
 		{"address that Agora cannot carry", change(3, func(r *pb.MintTokenRequest) { r.ClientIp = "192.0.2.7" }), arg, "client_ip: agora-timestamp tokens cannot carry"},

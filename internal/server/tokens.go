@@ -33,14 +33,8 @@ func (s *tokenService) MintToken(ctx context.Context, r *tokensvcv1.MintTokenReq
 	if p.Qencode != nil && p.Qencode.ViewerClaim != "" {
 		return nil, tokens.ParamError(tokens.InvalidArgument, "qencode.viewer_claim", "a minted token has no viewer; put the claim into claims")
 	}
-	if p.URL != "" {
-		scheme, options, err := s.signer.SchemeOf(p.TargetID)
-		if err != nil {
-			return nil, err
-		}
-		if err := playback.CheckURL(p.URL, schemes.QueryName(scheme, options)); err != nil {
-			return nil, err
-		}
+	if err := s.signer.CheckMint(p); err != nil {
+		return nil, err
 	}
 	var err error
 	if p.TTL, err = optionalDuration(r.GetTtl(), "ttl"); err != nil {

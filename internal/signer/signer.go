@@ -100,16 +100,18 @@ func (s *Signer) snapshotAt(now time.Time) (*Snapshot, error) {
 }
 
 // CheckPlayback refuses a playback that could not be signed; see playback.Check.
-func (s *Signer) CheckPlayback(p playback.Playback) error {
-	snapshot, err := s.Snapshot()
+func (s *Signer) CheckPlayback(p playback.Playback) error { return s.check(p, playback.Check) }
+
+// CheckMint refuses a token without a playback that no playback would be signed for; see
+// playback.CheckMint.
+func (s *Signer) CheckMint(p playback.Playback) error { return s.check(p, playback.CheckMint) }
+
+func (s *Signer) check(p playback.Playback, rules func(playback.Playback, keystore.Target, time.Time) error) error {
+	target, err := s.target(p.TargetID)
 	if err != nil {
 		return err
 	}
-	target := snapshot.Target(p.TargetID)
-	if target == nil {
-		return refuse(tokens.NotFound, 0, "target %q does not exist; create it first", p.TargetID)
-	}
-	return playback.Check(p, target.Target, s.now())
+	return rules(p, target.Target, s.now())
 }
 
 // Sign makes a credential. Errors are *Error (the service cannot), *tokens.Error (the request may not)

@@ -44,7 +44,7 @@ func (s *Signer) target(id string) (*Target, error) {
 	}
 	target := snapshot.Target(id)
 	if target == nil {
-		return nil, refuse(tokens.NotFound, 0, "target %q does not exist", id)
+		return nil, refuse(tokens.NotFound, 0, "target %q does not exist; `tokensvc targets list` shows them", id)
 	}
 	return target, nil
 }
