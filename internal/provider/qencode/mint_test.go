@@ -100,13 +100,15 @@ func TestUnusableKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	weak := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(small)}))
+	good, err := newAccount(t).client.Mint(t.Context(), stream)
+	ok(t, err)
 	const kid = "ec25a6a6-b31e-4ac9-af01-711460421c6b"
 	for name, fields := range map[string]map[string]any{
 		"none":             {"stream_id": streamID, "id": kid},
 		"null":             {"stream_id": streamID, "id": kid, "private_key": nil},
 		"1024 bits":        {"stream_id": streamID, "id": kid, "private_key": weak},
 		"cut off":          {"stream_id": streamID, "id": kid, "private_key": weak[:100]},
-		"another resource": {"stream_id": "00000000-d867-4787-b882-7f2fb1203634", "id": kid, "private_key": weak},
+		"another resource": {"stream_id": "00000000-d867-4787-b882-7f2fb1203634", "id": kid, "private_key": string(good.Secret.Reveal())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,6 +127,26 @@ func TestUnusableKeys(t *testing.T) {
 	}
 	_, err = answering(t, newAccount(t), http.StatusOK, `{"signing_key":{"id":"../x"}}`).Mint(t.Context(), stream)
 	wantClass(t, err, provider.ErrAmbiguous)
+	if _, is := errors.AsType[*qencode.UnusableKeyError](err); is || strings.Contains(err.Error(), "..") {
+		t.Errorf("%v repeats what is no id", err)
+	}
+}
+
+// TestDoubtOutlivesLogin: the answer to the first try was lost, the second was refused for its token, and so
+// on. What comes last does not say that the first was not applied.
+func TestDoubtOutlivesLogin(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	kid, err := a.server.PersonCreatesKey(stream, "")
+	ok(t, err)
+	a.plan.Add(
+		fault.Rule{Call: sandbox.CallRenameKey, From: 1, Fault: fault.LostAfter()},
+		fault.Rule{Call: sandbox.CallRenameKey, From: 2, Fault: fault.Status(401)},
+		fault.Rule{Call: sandbox.CallRenameKey, From: 3, Times: fault.Forever, Fault: fault.Status(403)})
+	wantClass(t, a.client.Label(t.Context(), stream, kid, "ours"), provider.ErrAmbiguous)
+	if name := a.server.Keys(stream)[0].Name; name != "ours" || a.server.Logins() != 2 {
+		t.Errorf("name %q after %d logins, want ours after 2", name, a.server.Logins())
+	}
 }
 
 // TestErrorsOf200 reads failures that come with status 200.

@@ -140,6 +140,37 @@ func TestFailedLoginIsShared(t *testing.T) {
 	}
 }
 
+// TestLoginGivenUp: a caller that gives up while it logs in does not fail those who wait for it.
+func TestLoginGivenUp(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	var arrived atomic.Int32
+	live := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if arrived.Add(1) == 1 {
+			<-r.Context().Done()
+			return
+		}
+		a.server.Live().ServeHTTP(w, r)
+	}))
+	a.client = a.clientOf(t, a.url, live)
+	impatient, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first := make(chan error)
+	go func() {
+		_, err := a.client.List(impatient, stream)
+		first <- err
+	}()
+	for arrived.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	others := make(chan []error)
+	go func() { others <- a.list(t.Context(), 5) }()
+	time.Sleep(20 * time.Millisecond) // let the others wait; the test holds for those who do not
+	cancel()
+	wantClass(t, <-first, provider.ErrThrottled)
+	ok(t, errors.Join(<-others...))
+}
+
 // TestRenewal reads the end that a token names, and does not believe one that makes no sense.
 func TestRenewal(t *testing.T) {
 	t.Parallel()

@@ -103,7 +103,7 @@ func TestShapes(t *testing.T) {
 		{
 			"list signing keys", func(ctx context.Context, c *qencode.Client) (any, error) { return c.SigningKeys(ctx) },
 			sent{"GET", "/v1/signing-keys", "", ""},
-			`{"signing_keys": [{"created": "2023-06-07 14:17:25", "id": "` + otherKey.ID + `", "domain_id": "` + domainID + `", "colour": "red", "size": 3},
+			`{"signing_keys": [{"created": "2023-06-07 14:17:25", "id": "` + otherKey.ID + `", "domain_id": "` + domainID + `", "colour": "red", "size": 3, "pem": "-----BEGIN RSA PRIVATE KEY-----"},
 			 {"stream_id": "` + streamID + `", "created": "2023-06-12 15:00:40", "id": "` + kid + `", "name": null, "bucket": null}]}`,
 			[]qencode.SigningKey{otherKey, unnamed},
 		},
