@@ -60,6 +60,6 @@ func (c *common) loadConfig(cmd *cobra.Command) (config.Config, error) {
 // inputs are what the service takes from this process.
 func (c *common) inputs(cfg config.Config) app.Inputs {
 	log := obs.NewLogger(c.sys.err, cfg.Log.SlogLevel(), cfg.Log.Format)
-	obs.RouteLibraryLogs(log)
+	app.RouteLibraryLogs(log)
 	return app.Inputs{Stdin: c.sys.in, CPUs: app.TuneRuntime(c.sys.environ), Now: time.Now, Log: log}
 }

@@ -1,10 +1,13 @@
 package app
 
 import (
+	"log/slog"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"github.com/tokensvc/tokensvc/internal/server"
 )
 
 // heapGrowth is by how many percent the heap may outgrow what is live before it is collected. A
@@ -26,3 +29,7 @@ func TuneRuntime(environ []string) (cpus int) {
 	}
 	return cpus
 }
+
+// RouteLibraryLogs sends what libraries log of themselves to log. It is for the whole process; call it
+// once, before anything else.
+func RouteLibraryLogs(log *slog.Logger) { server.RouteLibraryLogs(log) }

@@ -415,8 +415,10 @@ func TestConversion(t *testing.T) {
 		targets = append(targets, target.ToKeystore())
 	}
 	if diff := cmp.Diff([]keystore.Target{
-		{ID: "big-stage", Provider: "wowza", Scheme: "wowza-hdnts", Account: "wowza-main", Description: "Main stage, Wowza CDN", MaxTokenLifetime: 6 * time.Hour, Managed: true,
-			Resources: []string{"aBcDeFgH"}, Policy: keystore.Policy{Every: 720 * time.Hour, Window: "02:00-04:00", OnDrift: keystore.DriftAlert}},
+		{
+			ID: "big-stage", Provider: "wowza", Scheme: "wowza-hdnts", Account: "wowza-main", Description: "Main stage, Wowza CDN", MaxTokenLifetime: 6 * time.Hour, Managed: true,
+			Resources: []string{"aBcDeFgH"}, Policy: keystore.Policy{Every: 720 * time.Hour, Window: "02:00-04:00", OnDrift: keystore.DriftAlert},
+		},
 		{ID: "archive", Provider: "akamai", Scheme: "akamai-edgeauth", Options: keystore.SchemeOptions{EdgeAuthTokenName: "hdnts", EdgeAuthAlgorithm: "sha256"}, MaxTokenLifetime: 6 * time.Hour, Managed: true},
 		{ID: "courses", Provider: "qencode", Scheme: "qencode-jwt", MaxTokenLifetime: 6 * time.Hour, Managed: true},
 		{ID: "rooms", Provider: "agora", Scheme: "agora-timestamp", Options: keystore.SchemeOptions{AgoraForm: "md5"}, MaxTokenLifetime: 6 * time.Hour, Managed: true},

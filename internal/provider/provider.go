@@ -27,7 +27,7 @@ var (
 	ErrAmbiguous = errors.New("unknown whether the provider applied it")
 )
 
-// ErrGone: the resource or key does not exist, or does no longer. It comes with ErrRejected.
+// ErrGone says that the resource or key does not exist, or does no longer. It comes with ErrRejected.
 var ErrGone = errors.New("does not exist at the provider")
 
 // Error is a failed call. It never holds a secret, a path or a body.

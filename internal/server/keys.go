@@ -255,7 +255,7 @@ func (s *keyService) ImportKey(ctx context.Context, r *tokensvcv1.ImportKeyReque
 	if err != nil {
 		return nil, err
 	}
-	k, err := key(&record, int32(version)) //nolint:gosec // versions are counted one by one
+	k, err := key(&record, int32(version))
 	if err != nil {
 		return nil, err
 	}
