@@ -1752,10 +1752,13 @@ type RetireKeyRequest struct {
 	// The version.
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	// Only for an active key: it goes on signing, but no token outlives this moment and none is signed
-	// from then on.
+	// from then on. Without force it must lie beyond the life of every token that is out already.
 	Horizon *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=horizon,proto3" json:"horizon,omitempty"`
-	// Retire at once, breaking tokens that still live.
-	Force         bool `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	// Break tokens that still live: retire at once, or set a horizon that comes before their end.
+	Force bool `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	// Only for an active key: take its horizon back, so that it signs whole tokens again. Not together
+	// with horizon or force.
+	ClearHorizon  bool `protobuf:"varint,5,opt,name=clear_horizon,json=clearHorizon,proto3" json:"clear_horizon,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1814,6 +1817,13 @@ func (x *RetireKeyRequest) GetHorizon() *timestamppb.Timestamp {
 func (x *RetireKeyRequest) GetForce() bool {
 	if x != nil {
 		return x.Force
+	}
+	return false
+}
+
+func (x *RetireKeyRequest) GetClearHorizon() bool {
+	if x != nil {
+		return x.ClearHorizon
 	}
 	return false
 }
@@ -2085,12 +2095,13 @@ const file_tokensvc_v1_key_service_proto_rawDesc = "" +
 	"\ttarget_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(?R\btargetId\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\aversion\"9\n" +
 	"\x13ActivateKeyResponse\x12\"\n" +
-	"\x03key\x18\x01 \x01(\v2\x10.tokensvc.v1.KeyR\x03key\"\xa9\x01\n" +
+	"\x03key\x18\x01 \x01(\v2\x10.tokensvc.v1.KeyR\x03key\"\xce\x01\n" +
 	"\x10RetireKeyRequest\x12&\n" +
 	"\ttarget_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(?R\btargetId\x12!\n" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\aversion\x124\n" +
 	"\ahorizon\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ahorizon\x12\x14\n" +
-	"\x05force\x18\x04 \x01(\bR\x05force\"7\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\x12#\n" +
+	"\rclear_horizon\x18\x05 \x01(\bR\fclearHorizon\"7\n" +
 	"\x11RetireKeyResponse\x12\"\n" +
 	"\x03key\x18\x01 \x01(\v2\x10.tokensvc.v1.KeyR\x03key\"t\n" +
 	"\x11DestroyKeyRequest\x12&\n" +

@@ -63,8 +63,8 @@ type KeyServiceClient interface {
 	// ActivateKey makes a version the one that signs. Its predecessor moves to retiring where the
 	// provider accepts two keys at once, else to retired. Reasons: ILLEGAL_MOVE.
 	ActivateKey(ctx context.Context, in *ActivateKeyRequest, opts ...grpc.CallOption) (*ActivateKeyResponse, error)
-	// RetireKey takes an active key out of use, now or at a horizon, or ends a retiring one. Reasons:
-	// ILLEGAL_MOVE.
+	// RetireKey takes an active key out of use, now or at a horizon, or ends a retiring one. It also takes
+	// a horizon back. Reasons: ILLEGAL_MOVE.
 	RetireKey(ctx context.Context, in *RetireKeyRequest, opts ...grpc.CallOption) (*RetireKeyResponse, error)
 	// DestroyKey wipes the secret of a pending or retired key for good. Reasons: ILLEGAL_MOVE.
 	DestroyKey(ctx context.Context, in *DestroyKeyRequest, opts ...grpc.CallOption) (*DestroyKeyResponse, error)
@@ -219,8 +219,8 @@ type KeyServiceServer interface {
 	// ActivateKey makes a version the one that signs. Its predecessor moves to retiring where the
 	// provider accepts two keys at once, else to retired. Reasons: ILLEGAL_MOVE.
 	ActivateKey(context.Context, *ActivateKeyRequest) (*ActivateKeyResponse, error)
-	// RetireKey takes an active key out of use, now or at a horizon, or ends a retiring one. Reasons:
-	// ILLEGAL_MOVE.
+	// RetireKey takes an active key out of use, now or at a horizon, or ends a retiring one. It also takes
+	// a horizon back. Reasons: ILLEGAL_MOVE.
 	RetireKey(context.Context, *RetireKeyRequest) (*RetireKeyResponse, error)
 	// DestroyKey wipes the secret of a pending or retired key for good. Reasons: ILLEGAL_MOVE.
 	DestroyKey(context.Context, *DestroyKeyRequest) (*DestroyKeyResponse, error)

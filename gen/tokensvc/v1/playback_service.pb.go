@@ -957,8 +957,7 @@ type UpdatePlaybackRequest struct {
 	// The playback; id names it.
 	Playback *Playback `protobuf:"bytes,1,opt,name=playback,proto3" json:"playback,omitempty"`
 	// The fields to change: url, alternate, description, ttl, expiry_granularity, ip_binding and the
-	// binding. When
-	// absent, those that playback holds; what cannot change must then be as it is.
+	// binding. When absent, those that playback holds; what cannot change must then be as it is.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
