@@ -128,7 +128,7 @@ func TestAnyLife(t *testing.T) {
 			case 3:
 				err = r.Destroy(version, force, now)
 			case 4:
-				err = r.ScheduleCut(version, now.Add(time.Minute), now)
+				err = r.ScheduleCut(version, now.Add(time.Minute), force, now, timing())
 			}
 			if err != nil {
 				if !errors.Is(err, keystore.ErrIllegal) && !errors.Is(err, keystore.ErrNotFound) {

@@ -166,7 +166,8 @@ func TestCutRotation(t *testing.T) {
 	if k := l.r.Keys[0]; !k.Horizon.Equal(at) || !k.HorizonEnds.Equal(until) {
 		t.Fatalf("horizon %v to %v", k.Horizon, k.HorizonEnds)
 	}
-	l.refuses("a horizon by hand", func(r *keystore.Record) error { return r.ScheduleCut(1, time.Time{}, l.now) })
+	l.refuses("a horizon by hand", func(r *keystore.Record) error { return r.ScheduleCut(1, until, true, l.now, timing()) })
+	l.refuses("its horizon taken back by hand", func(r *keystore.Record) error { return r.ClearHorizon(1) })
 	l.storeRefuses("another horizon", func(r *keystore.Record) { r.Keys[0].Horizon = at.Add(1) })
 	l.storeRefuses("another active key", func(r *keystore.Record) { _ = r.Activate(2, l.now, timing()) })
 	l.storeRefuses("other resources", func(r *keystore.Record) { r.Target.Resources = []string{"two"} })

@@ -90,25 +90,50 @@ func (k *Key) retired(now time.Time, t Timing) {
 	k.DestroyAfter = now.Add(t.RollbackWindow)
 }
 
-// ScheduleCut sets the horizon of the active key: no token of it outlives at, and none is signed from
-// then on. A zero at takes the cut back. It wraps ErrIllegal for a key that is not active, for an at
-// that is not after now, and while an open operation decides on the key's horizon.
-func (r *Record) ScheduleCut(version int, at, now time.Time) error {
-	k, err := r.Key(version)
+// ScheduleCut sets or moves the horizon of the active key: no token of it outlives at, and none is
+// signed from then on. A horizon that breaks no token lies beyond C and the longest token life; only
+// force may set an earlier one. It wraps ErrIllegal for that, for a key that is not active, for an at that
+// is not after now, and while an open operation decides on the key's horizon.
+func (r *Record) ScheduleCut(version int, at time.Time, force bool, now time.Time, t Timing) error {
+	k, err := r.ownHorizon(version)
 	if err != nil {
 		return err
 	}
-	if k.State != Active {
-		return fmt.Errorf("%w: only an active key can have a horizon; key %d is %s", ErrIllegal, version, k.State)
-	}
-	if !at.IsZero() && !at.After(now) {
+	if !at.After(now) {
 		return fmt.Errorf("%w: the horizon must lie in the future", ErrIllegal)
 	}
-	if op := r.Operation; op != nil && op.Mode == Cut && op.From == version {
-		return fmt.Errorf("%w: operation %s decides on the horizon of key %d", ErrIllegal, op.ID, version)
+	if safe := now.Add(r.Target.LongestLife(now) + t.SnapshotMaxAge); !force && at.Before(safe) {
+		return fmt.Errorf("%w: a horizon at %s breaks tokens that live until %s; set a later one, or force to break them",
+			ErrIllegal, at.UTC().Format(time.RFC3339), safe.UTC().Format(time.RFC3339))
 	}
 	k.Horizon, k.HorizonEnds = at, time.Time{}
 	return nil
+}
+
+// ClearHorizon takes the horizon of the active key back, so that it signs whole tokens again. It wraps
+// ErrIllegal as ScheduleCut does.
+func (r *Record) ClearHorizon(version int) error {
+	k, err := r.ownHorizon(version)
+	if err != nil {
+		return err
+	}
+	k.Horizon, k.HorizonEnds = time.Time{}, time.Time{}
+	return nil
+}
+
+// ownHorizon returns a key whose horizon is nobody's but the caller's.
+func (r *Record) ownHorizon(version int) (*Key, error) {
+	k, err := r.Key(version)
+	if err != nil {
+		return nil, err
+	}
+	if k.State != Active {
+		return nil, fmt.Errorf("%w: only an active key can have a horizon; key %d is %s", ErrIllegal, version, k.State)
+	}
+	if op := r.Operation; op != nil && op.Mode == Cut && op.From == version {
+		return nil, fmt.Errorf("%w: operation %s decides on the horizon of key %d", ErrIllegal, op.ID, version)
+	}
+	return k, nil
 }
 
 // Retire moves an active key out of use, or a retiring one to retired. A retiring key whose tokens may

@@ -205,26 +205,39 @@ func TestDestroy(t *testing.T) {
 
 func TestScheduleCut(t *testing.T) {
 	r := record("wowza", keystore.Active, keystore.Pending)
-	at := start().Add(time.Hour)
-	if err := r.ScheduleCut(1, at, start()); err != nil || !r.Keys[0].Horizon.Equal(at) {
+	r.Target.MaxTokenLifetime = 40 * time.Minute
+	safe := start().Add(40*time.Minute + timing().SnapshotMaxAge)
+	if err := r.ScheduleCut(1, safe, false, start(), timing()); err != nil || !r.Keys[0].Horizon.Equal(safe) {
 		t.Fatalf("horizon %v, %v", r.Keys[0].Horizon, err)
 	}
-	for _, bad := range []struct {
+	r.Target.LongLivedUntil = start().Add(time.Hour) // the lifetime was an hour until now
+	for _, c := range []struct {
 		version int
 		at      time.Time
+		force   bool
 		err     error
 	}{
-		{2, at, keystore.ErrIllegal},
-		{1, start(), keystore.ErrIllegal},
-		{1, start().Add(-time.Second), keystore.ErrIllegal},
-		{3, at, keystore.ErrNotFound},
+		{1, safe, false, keystore.ErrIllegal},
+		{1, safe, true, nil},
+		{1, start().Add(time.Hour + timing().SnapshotMaxAge - 1), false, keystore.ErrIllegal},
+		{1, start().Add(time.Hour + timing().SnapshotMaxAge), false, nil},
+		{1, start().Add(time.Second), true, nil},
+		{1, start(), true, keystore.ErrIllegal},
+		{1, start().Add(-time.Second), true, keystore.ErrIllegal},
+		{1, time.Time{}, true, keystore.ErrIllegal},
+		{2, safe, true, keystore.ErrIllegal},
+		{3, safe, true, keystore.ErrNotFound},
 	} {
-		if err := r.ScheduleCut(bad.version, bad.at, start()); !errors.Is(err, bad.err) {
-			t.Errorf("cut of %d at %v: %v, want %v", bad.version, bad.at, err, bad.err)
+		if err := r.ScheduleCut(c.version, c.at, c.force, start(), timing()); !errors.Is(err, c.err) {
+			t.Errorf("cut of %d at %v, force %v: %v, want %v", c.version, c.at, c.force, err, c.err)
 		}
 	}
-	if err := r.ScheduleCut(1, time.Time{}, start()); err != nil || !r.Keys[0].Horizon.IsZero() {
-		t.Fatalf("a cut taken back: %v, %v", r.Keys[0].Horizon, err)
+	r.Keys[0].HorizonEnds = start().Add(time.Hour)
+	if err := r.ClearHorizon(1); err != nil || !r.Keys[0].Horizon.IsZero() || !r.Keys[0].HorizonEnds.IsZero() {
+		t.Errorf("a horizon taken back: %+v, %v", r.Keys[0], err)
+	}
+	if err := r.ClearHorizon(2); !errors.Is(err, keystore.ErrIllegal) {
+		t.Errorf("that of a pending key: %v", err)
 	}
 }
 

@@ -111,19 +111,21 @@ func newKeysActivate(c *common) *cobra.Command {
 
 func newKeysRetire(c *common) *cobra.Command {
 	var (
-		in    time.Duration
-		at    string
-		force bool
+		in            time.Duration
+		at            string
+		force, cancel bool
 	)
 	return keyCommand(c, "retire TARGET VERSION", "Take a key out of use, now or at a horizon",
 		func(cmd *cobra.Command) {
 			cmd.Flags().DurationVar(&in, "in", 0, "keep signing until then: no token outlives that moment")
 			cmd.Flags().StringVar(&at, "at", "", "the same as a time, for example 2026-12-24T20:00:00Z")
-			cmd.Flags().BoolVar(&force, "force", false, "retire at once, breaking tokens that still live")
-			cmd.MarkFlagsMutuallyExclusive("in", "at", "force")
+			cmd.Flags().BoolVar(&force, "force", false, "break tokens that still live: retire at once, or with --in or --at before they end")
+			cmd.Flags().BoolVar(&cancel, "cancel", false, "take the horizon back")
+			cmd.MarkFlagsMutuallyExclusive("in", "at", "cancel")
+			cmd.MarkFlagsMutuallyExclusive("force", "cancel")
 		},
 		func(ctx context.Context, api client, target string, version int32) (*tokensvcv1.Key, error) {
-			request := &tokensvcv1.RetireKeyRequest{TargetId: target, Version: version, Force: force}
+			request := &tokensvcv1.RetireKeyRequest{TargetId: target, Version: version, Force: force, ClearHorizon: cancel}
 			switch {
 			case at != "":
 				horizon, err := time.Parse(time.RFC3339, at)

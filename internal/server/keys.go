@@ -277,11 +277,18 @@ func (s *keyService) RetireKey(ctx context.Context, r *tokensvcv1.RetireKeyReque
 			return nil, tokens.ParamError(tokens.InvalidArgument, "horizon", "want a time between the years 1970 and 2286")
 		}
 	}
+	if r.GetClearHorizon() && (r.GetHorizon() != nil || r.GetForce()) {
+		return nil, tokens.ParamError(tokens.InvalidArgument, "clear_horizon", "not together with horizon or force")
+	}
 	k, err := s.move(ctx, r.GetTargetId(), r.GetVersion(), func(record *keystore.Record, version int) error {
-		if r.GetHorizon() != nil {
-			return record.ScheduleCut(version, r.GetHorizon().AsTime(), s.now())
+		switch {
+		case r.GetClearHorizon():
+			return record.ClearHorizon(version)
+		case r.GetHorizon() != nil:
+			return record.ScheduleCut(version, r.GetHorizon().AsTime(), r.GetForce(), s.now(), s.timing)
+		default:
+			return record.Retire(version, r.GetForce(), s.now(), s.timing)
 		}
-		return record.Retire(version, r.GetForce(), s.now(), s.timing)
 	})
 	return &tokensvcv1.RetireKeyResponse{Key: k}, err
 }

@@ -103,7 +103,7 @@ func TestHorizonClampsThenCutsThenReopens(t *testing.T) {
 	e.seedOne(t, p)
 	refresh := func() { check(t, e.keyring.Refresh(t.Context())) }
 	horizon := e.clock.now().Add(3 * time.Minute)
-	retire := &pb.RetireKeyRequest{TargetId: p.target.GetId(), Version: 1, Horizon: timestamppb.New(horizon)}
+	retire := &pb.RetireKeyRequest{TargetId: p.target.GetId(), Version: 1, Horizon: timestamppb.New(horizon), Force: true}
 	if out, err := e.keys.RetireKey(t.Context(), retire); err != nil || out.GetKey().GetState() != pb.KeyState_KEY_STATE_ACTIVE {
 		t.Fatalf("%v, %v; a key with a horizon goes on signing", out, err)
 	}
@@ -129,9 +129,39 @@ func TestHorizonClampsThenCutsThenReopens(t *testing.T) {
 			t.Errorf("no RetryInfo in %v", got.status)
 		}
 	}
+	clear := &pb.RetireKeyRequest{TargetId: p.target.GetId(), Version: 1, ClearHorizon: true}
+	if out, err := e.keys.RetireKey(t.Context(), clear); err != nil || out.GetKey().GetHorizon() != nil {
+		t.Errorf("the horizon taken back: %v, %v", out, err)
+	}
+	if c := e.mustSign(t, p.name); c.GetClamped() || c.GetKey() != "wowza-live/1" {
+		t.Errorf("after the horizon was taken back: %v", c)
+	}
 	e.importKey(t, p, 1, true)
 	if c := e.mustSign(t, p.name); c.GetClamped() || c.GetKey() != "wowza-live/2" {
 		t.Errorf("after the successor is active: %v", c)
+	}
+}
+
+// A horizon that is forced breaks tokens, and verification says so at once.
+func TestForcedHorizonEndsTheTokensThatAreOut(t *testing.T) {
+	e := start(t, settings{})
+	for _, p := range providers() {
+		e.seedOne(t, p)
+		token := e.mustSign(t, p.name).GetUrl()
+		retire := &pb.RetireKeyRequest{TargetId: p.target.GetId(), Version: 1, Horizon: timestamppb.New(e.clock.now().Add(2 * time.Second))}
+		_, err := e.keys.RetireKey(t.Context(), retire)
+		wantReason(t, err, tokens.IllegalMove)
+		retire.Force = true
+		_, err = e.keys.RetireKey(t.Context(), retire)
+		check(t, err)
+		if v := e.verify(t, p, token); !v.GetValid() {
+			t.Errorf("%s before its horizon: %v", p.name, v)
+		}
+		e.clock.advance(3 * time.Second)
+		check(t, e.keyring.Refresh(t.Context()))
+		if v := e.verify(t, p, token); v.GetValid() || v.GetReason() != string(tokens.KeyRetired) {
+			t.Errorf("%s behind its horizon: %v; want KEY_RETIRED", p.name, v)
+		}
 	}
 }
 

@@ -122,7 +122,7 @@ func TestMintKeepsTheStrictRulesTheCapAndTheHorizon(t *testing.T) {
 		t.Error("a refusal was audited as a token")
 	}
 	horizon := e.clock.now().Add(2 * time.Minute)
-	_, err := e.keys.RetireKey(t.Context(), &pb.RetireKeyRequest{TargetId: all[0].target.GetId(), Version: 1, Horizon: timestamppb.New(horizon)})
+	_, err := e.keys.RetireKey(t.Context(), &pb.RetireKeyRequest{TargetId: all[0].target.GetId(), Version: 1, Horizon: timestamppb.New(horizon), Force: true})
 	check(t, err)
 	got := e.both(t, mintOf(all[0]))
 	if got.message == nil {

@@ -160,7 +160,9 @@ func TestRefreshKeepsWhatIsPrepared(t *testing.T) {
 	if second.Target("t0").Active.Version != 1 {
 		t.Error("a snapshot changed after it was handed out")
 	}
-	change(t, store, "t1", func(r *keystore.Record) error { return r.ScheduleCut(1, time.Now().Add(time.Hour), time.Now()) })
+	change(t, store, "t1", func(r *keystore.Record) error {
+		return r.ScheduleCut(1, time.Now().Add(time.Hour), true, time.Now(), keystore.DefaultTiming())
+	})
 	if got := refreshed(t, ring).Target("t1"); got.Active.Horizon.IsZero() || got.Active.Key != first.Target("t1").Active.Key {
 		t.Errorf("horizon %v; want it set on the same prepared key", got.Active.Horizon)
 	}

@@ -66,8 +66,8 @@ func await[T any](ctx context.Context, pool *Pool, fn func() (T, error)) (T, err
 	return out, err
 }
 
-// accepted reports whether the provider accepts tokens of the key.
-func (k *Key) accepted(now time.Time) bool {
+// Accepted reports whether tokens of the key count now.
+func (k *Key) Accepted(now time.Time) bool {
 	return (k.State == keystore.Active || k.State == keystore.Retiring) && !k.cut(now)
 }
 
@@ -97,9 +97,9 @@ func (t *Target) verify(p tokens.Presented, now time.Time) (*Key, error) {
 	var verdict error = tokens.Refuse(tokens.UnknownKey, "target %q has no key that is accepted", t.ID)
 	for _, k := range t.Keys {
 		switch err := k.Verify(p, now); {
-		case err == nil && k.accepted(now):
+		case err == nil && k.Accepted(now):
 			return k, nil
-		case err != nil && k.accepted(now) && tokens.TellsMore(err, verdict):
+		case err != nil && k.Accepted(now) && tokens.TellsMore(err, verdict):
 			verdict = err
 		case err == nil:
 			if ended := k.ended(now); ended != nil {
@@ -113,7 +113,7 @@ func (t *Target) verify(p tokens.Presented, now time.Time) (*Key, error) {
 func (t *Target) explain(p tokens.Presented, now time.Time) tokens.Explanation {
 	var accepted []tokens.Key
 	for _, k := range t.Keys {
-		if k.accepted(now) {
+		if k.Accepted(now) {
 			accepted = append(accepted, k.Key)
 		}
 	}

@@ -310,7 +310,9 @@ func testLife(t *testing.T, h *harness) {
 	timing := keystore.DefaultTiming()
 	steps := []func(*keystore.Record) error{
 		func(r *keystore.Record) error { h.addKey(r); return r.Activate(1, h.clock.Now(), timing) },
-		func(r *keystore.Record) error { return r.ScheduleCut(1, h.clock.Now().Add(time.Hour), h.clock.Now()) },
+		func(r *keystore.Record) error {
+			return r.ScheduleCut(1, h.clock.Now().Add(time.Hour), true, h.clock.Now(), timing)
+		},
 		func(r *keystore.Record) error { h.addKey(r); return r.Activate(2, h.clock.Now(), timing) },
 		func(r *keystore.Record) error { return r.Retire(1, true, h.clock.Now(), timing) },
 		func(r *keystore.Record) error { return r.Destroy(1, true, h.clock.Now()) },
