@@ -16,7 +16,6 @@ import (
 	"github.com/tokensvc/tokensvc/internal/sandbox"
 	"github.com/tokensvc/tokensvc/internal/sandbox/edge"
 	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
-	"github.com/tokensvc/tokensvc/keystore"
 	"github.com/tokensvc/tokensvc/tokens"
 )
 
@@ -115,8 +114,9 @@ func (a *App) acceptedKeys(target string) []tokens.Key {
 		return nil
 	}
 	var keys []tokens.Key
+	now := a.now()
 	for _, k := range t.Keys {
-		if k.State == keystore.Active || k.State == keystore.Retiring {
+		if k.Accepted(now) {
 			keys = append(keys, k.Key)
 		}
 	}
