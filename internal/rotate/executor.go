@@ -73,7 +73,8 @@ type Executor struct {
 type memory struct {
 	sync.Mutex
 	Facts
-	failures int // in a row, outside of operations
+	failures int       // in a row, outside of operations
+	rest     time.Time // the loop looks at the target again then
 }
 
 // New returns an executor with a name of its own, so that no other takes its leases for theirs.
@@ -116,6 +117,9 @@ func (e *Executor) Plan(r keystore.Record) (Decision, error) {
 	m.Lock()
 	defer m.Unlock()
 	_, d, err := e.plan(m, r)
+	if err == nil && d.Action != Wait && e.clock().Before(m.rest) {
+		d = Decision{Action: Wait, At: m.rest, Why: "the last step failed, or another process is at work on the target", Alarm: d.Alarm}
+	}
 	return d, err
 }
 
@@ -240,7 +244,7 @@ func limitCut(d Decision, latest time.Time) Decision {
 		return d
 	}
 	return Decision{
-		Action: Wait, Alarm: d.Alarm,
+		Action: Wait, Alarm: d.Alarm, CutAt: d.CutAt,
 		Why: fmt.Sprintf("a rotation is due, but its cut would come at %s, after this run has ended; none is scheduled. Let the run wait longer, or run without end", stamp(d.CutAt)),
 	}
 }
@@ -248,10 +252,46 @@ func limitCut(d Decision, latest time.Time) Decision {
 // Start opens an operation and leaves it to Step. Another process that is at work on the target is
 // keystore.ErrConflict; what may not be is keystore.ErrIllegal.
 func (e *Executor) Start(ctx context.Context, target string, q Request) (keystore.Record, error) {
+	if err := e.checkRollback(ctx, target, q); err != nil {
+		return keystore.Record{}, err
+	}
 	fence, err := e.store.Lease(ctx, target, "start-"+rand.Text(), e.timing.StoreMargin)
 	if err != nil {
 		return keystore.Record{}, err
 	}
 	r, err := e.store.Update(ctx, target, fence, func(r *keystore.Record) error { return e.starter.Start(r, q, e.clock()) })
 	return r, errors.Join(err, e.store.Release(ctx, target, fence))
+}
+
+// checkRollback refuses to go back to a key that its provider does not list any more.
+func (e *Executor) checkRollback(ctx context.Context, target string, q Request) error {
+	if q.Kind != keystore.Rollback {
+		return nil
+	}
+	r, err := e.store.Get(ctx, target)
+	if err != nil {
+		return err
+	}
+	old, err := rollbackTo(&r, q.Version)
+	if err != nil || r.Target.Mode() != keystore.Overlap || r.Target.Account == "" || len(r.Target.Resources) == 0 {
+		return err
+	}
+	p, err := e.providers(r.Target)
+	if err != nil {
+		return fmt.Errorf("provider of target %s: %w", target, err)
+	}
+	minter, ok := p.(provider.Minter)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.timing.maxCall(p.Traits()))
+	defer cancel()
+	listed, err := minter.List(ctx, r.Target.Resources[0])
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(listed, func(l provider.Listed) bool { return l.KID == old.KID }) {
+		return fmt.Errorf("%w: the provider does not list key %d any more; rotate instead", keystore.ErrIllegal, old.Version)
+	}
+	return nil
 }

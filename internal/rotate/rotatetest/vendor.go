@@ -29,13 +29,15 @@ const (
 	LostAfter
 	// ServerError is a 5xx that did not apply the call; the caller cannot know.
 	ServerError
+	// Denied is a 401 or 403: certainly not applied.
+	Denied
 	// Answers is their number.
 	Answers
 )
 
 // String returns the name of an answer.
 func (a Answer) String() string {
-	names := [...]string{"ok", "rejected", "throttled", "lost before", "lost after", "server error"}
+	names := [...]string{"ok", "rejected", "throttled", "lost before", "lost after", "server error", "denied"}
 	if a < 0 || int(a) >= len(names) {
 		return fmt.Sprintf("answer(%d)", int(a))
 	}
@@ -49,8 +51,9 @@ type Vendor struct {
 	now         func() time.Time
 	propagation time.Duration
 	answers     map[int]Answer
-	always      Answer // to every call that answers has none for
+	script      func(call string, n int) Answer // for calls that answers has none for; may be nil
 	calls       int
+	counts      map[string]int
 	keys        []minted
 	slots       map[string]slot
 	labels      map[string]string
@@ -67,12 +70,36 @@ type slot struct {
 	since       time.Time
 }
 
+// NewVendor returns a provider without keys whose edges take propagation to learn a change. Its secrets are
+// those of a scheme whose tokens name no key.
+func NewVendor(scheme string, now func() time.Time, propagation time.Duration) *Vendor {
+	return &Vendor{
+		scheme: scheme, now: now, propagation: propagation, counts: map[string]int{}, slots: map[string]slot{}, labels: map[string]string{},
+	}
+}
+
+// Minter is the vendor as one that makes keys, several at once.
+func (v *Vendor) Minter(t provider.Traits) provider.Provider { return minter{v, t} }
+
+// Setter is the vendor as one with a slot for each resource.
+func (v *Vendor) Setter(t provider.Traits) provider.Provider { return setter{v, t} }
+
+// BlindSetter is a Setter whose slots cannot be read.
+func (v *Vendor) BlindSetter(t provider.Traits) provider.Provider { return blindSetter{setter{v, t}} }
+
+// Secret is what stands in a slot.
+func (v *Vendor) Secret(resource string) tokens.Secret { return v.slots[resource].secret }
+
+// Count is how often a call was made: "mint", "revoke", "list", "label", "set" or "current".
+func (v *Vendor) Count(call string) int { return v.counts[call] }
+
 // answer runs apply as the answer to the next call says.
 func (v *Vendor) answer(call string, apply func()) error {
 	v.calls++
+	v.counts[call]++
 	answer, scripted := v.answers[v.calls]
-	if !scripted {
-		answer = v.always
+	if !scripted && v.script != nil {
+		answer = v.script(call, v.counts[call])
 	}
 	fail := func(class error, status int) error {
 		return &provider.Error{Class: class, Provider: "vendor", Call: call, Status: status}
@@ -89,6 +116,8 @@ func (v *Vendor) answer(call string, apply func()) error {
 		return fail(provider.ErrAmbiguous, 0)
 	case ServerError:
 		return fail(provider.ErrAmbiguous, 503)
+	case Denied:
+		return fail(provider.ErrDenied, 403)
 	default:
 		apply()
 		return nil

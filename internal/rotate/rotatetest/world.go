@@ -14,6 +14,7 @@ import (
 	"github.com/tokensvc/tokensvc/internal/schemes"
 	"github.com/tokensvc/tokensvc/keystore"
 	"github.com/tokensvc/tokensvc/keystore/envelope"
+	"github.com/tokensvc/tokensvc/tokens"
 )
 
 // Tick is the unit of the world's clock. It is a minute since the signer refuses tokens that a cut
@@ -76,10 +77,14 @@ type Scenario struct {
 	Event func(*World)
 	// Policy changes the target's policy.
 	Policy func(*keystore.Policy)
-	// Always is the answer to every call that Answers has none for.
-	Always Answer
-	// Unsettled ends the run without waiting for the last operation.
-	Unsettled bool
+	// Script answers the n-th call of a name that Answers has no answer for.
+	Script func(call string, n int) Answer
+	// Twin runs a second process beside the first, which never dies.
+	Twin bool
+	// Breaks means that tokens may break before their time.
+	Breaks bool
+	// Open returns another store than the one in memory, and what closes it.
+	Open func(ctx context.Context, now func() time.Time) (keystore.Store, func() error, error)
 }
 
 // String says what the scenario is, for the report of a violation.
@@ -118,6 +123,8 @@ type World struct {
 	lazy      *lazyStore
 	sealer    keystore.Sealer
 	executor  *rotate.Executor
+	twin      *rotate.Executor
+	closing   func() error
 	replicas  []*replica
 	entry     *playback.Entry
 	history   []keystore.Record
@@ -138,12 +145,12 @@ func timing() rotate.Timing {
 
 // Run runs a scenario to its end or its first violation.
 func Run(ctx context.Context, s Scenario) Outcome {
-	w, err := newWorld(ctx, s)
+	w, err := New(ctx, s)
 	if err != nil {
 		return Outcome{Violation: err}
 	}
-	defer w.close()
-	w.outcome.Violation = w.run(ctx)
+	err = w.run(ctx)
+	w.outcome.Violation = errors.Join(err, w.Close())
 	w.outcome.Calls = w.Vendor.calls
 	return w.outcome
 }
@@ -157,10 +164,21 @@ func (w *World) Tick() int { return w.tick }
 // Record is the target's record as it was committed last.
 func (w *World) Record() keystore.Record { return w.history[len(w.history)-1] }
 
+// Alarm is what the last step asked a person to look at.
+func (w *World) Alarm() string { return w.lastAlarm }
+
+// Expect notes a token of a secret that somebody else has signed, with a life of the given ticks.
+func (w *World) Expect(secret tokens.Secret, ticks int) {
+	w.tokens = append(w.tokens, token{
+		fingerprint: w.Vendor.fingerprint(secret), iat: w.Now(), exp: w.Now().Add(time.Duration(ticks) * Tick),
+	})
+}
+
 // Executor is the process that runs now.
 func (w *World) Executor() *rotate.Executor { return w.executor }
 
-func newWorld(ctx context.Context, s Scenario) (*World, error) {
+// New returns a world at its first tick, in which nothing has happened yet.
+func New(ctx context.Context, s Scenario) (*World, error) {
 	sealer, err := envelope.New(envelope.GenerateMasterKeys())
 	if err != nil {
 		return nil, err
@@ -169,7 +187,12 @@ func newWorld(ctx context.Context, s Scenario) (*World, error) {
 		Target: "event", scenario: s, mutation: s.Mutation, begin: time.Date(2031, 2, 3, 4, 0, 0, 0, time.UTC), sealer: sealer,
 		outcome: Outcome{Alarms: map[string]int{}},
 	}
-	w.store = NewStore(w.Now)
+	w.store, w.closing = NewStore(w.Now), func() error { return nil }
+	if s.Open != nil {
+		if w.store, w.closing, err = s.Open(ctx, w.Now); err != nil {
+			return nil, err
+		}
+	}
 	target := keystore.Target{
 		ID: w.Target, Provider: "wowza", Scheme: schemes.WowzaHdnts, Account: "main", Resources: []string{"first"}, MaxTokenLifetime: lifetime,
 		Policy: keystore.Policy{Every: period, SoleOwner: true},
@@ -193,22 +216,25 @@ func newWorld(ctx context.Context, s Scenario) (*World, error) {
 	if w.mutation == NoJournal {
 		w.lazy = &lazyStore{Store: w.store}
 	}
-	w.Vendor = &Vendor{
-		scheme: target.Scheme, now: w.Now, propagation: propagation, answers: s.Answers, always: s.Always,
-		slots: map[string]slot{}, labels: map[string]string{},
-	}
+	w.Vendor = NewVendor(target.Scheme, w.Now, propagation)
+	w.Vendor.answers, w.Vendor.script = s.Answers, s.Script
 	for age := range cacheTicks + 1 {
 		w.replicas = append(w.replicas, newReplica(w, age, 0))
 	}
 	w.replicas = append(w.replicas, newReplica(w, cacheTicks, skew), newReplica(w, cacheTicks, -skew))
 	w.start()
+	if s.Twin {
+		w.twin = w.process(w.store, nil)
+	}
 	return w, nil
 }
 
-func (w *World) close() {
+// Close ends the world's replicas and its store.
+func (w *World) Close() error {
 	for _, r := range w.replicas {
 		r.signer.Close()
 	}
+	return w.closing()
 }
 
 // start begins a life of the process.
@@ -221,23 +247,28 @@ func (w *World) start() {
 	case w.mutation == NoLifetime:
 		store = shortStore{store}
 	}
+	w.executor = w.process(store, w.point)
+}
+
+// process returns an executor as a process of its own would have it.
+func (w *World) process(store keystore.Store, point func(string)) *rotate.Executor {
 	t := w.mutation.timing()
 	traits := provider.Traits{Slots: 1, Propagation: t.Propagation, MaxCall: maxCall}
-	w.executor = rotate.New(rotate.Config{
+	return rotate.New(rotate.Config{
 		Store: store, Sealer: w.sealer, Clock: w.Now, Timing: t, Log: slog.New(slog.DiscardHandler),
 		Providers: func(keystore.Target) (provider.Provider, error) { return w.provider(traits), nil },
-		Crash:     w.point,
+		Crash:     point,
 	})
 }
 
 func (w *World) provider(traits provider.Traits) provider.Provider {
 	switch w.scenario.Kind {
 	case Minter:
-		return minter{w.Vendor, traits}
+		return w.Vendor.Minter(traits)
 	case BlindSetter:
-		return blindSetter{setter{w.Vendor, traits}}
+		return w.Vendor.BlindSetter(traits)
 	default:
-		return setter{w.Vendor, traits}
+		return w.Vendor.Setter(traits)
 	}
 }
 
@@ -255,9 +286,6 @@ func (w *World) run(ctx context.Context) error {
 			return fmt.Errorf("tick %d: %w", w.tick, err)
 		}
 	}
-	if w.scenario.Unsettled {
-		return nil
-	}
 	for ; !w.settled(); w.tick++ {
 		if w.tick == horizon+settling {
 			op := w.Record().Operation
@@ -273,17 +301,31 @@ func (w *World) run(ctx context.Context) error {
 	return w.checkEnd()
 }
 
+// Advance runs a number of ticks, without crashes of the test's own making, and returns the first
+// violation.
+func (w *World) Advance(ctx context.Context, ticks int) error {
+	for range ticks {
+		if err := w.one(ctx); err != nil {
+			return fmt.Errorf("tick %d: %w", w.tick, err)
+		}
+		w.tick++
+	}
+	return nil
+}
+
 // one is one tick: a pass of the process, what happens outside, the replicas' signs, and the check.
 func (w *World) one(ctx context.Context) error {
 	if w.sleeping > 0 {
 		if w.sleeping--; w.sleeping == 0 {
 			w.start()
 		}
-	} else if err := w.pass(ctx); err != nil {
+	} else if err := w.pass(ctx, w.executor); err != nil {
 		return err
 	}
-	if w.scenario.Event != nil && len(w.history) > 0 {
-		w.scenario.Event(w)
+	if w.twin != nil {
+		if err := w.pass(ctx, w.twin); err != nil {
+			return err
+		}
 	}
 	r, err := w.store.Get(ctx, w.Target)
 	if err != nil {
@@ -291,6 +333,9 @@ func (w *World) one(ctx context.Context) error {
 	}
 	w.history = append(w.history, r)
 	w.outcome.Versions = len(r.Keys)
+	if w.scenario.Event != nil {
+		w.scenario.Event(w)
+	}
 	if err := w.sign(ctx); err != nil {
 		return err
 	}
@@ -298,7 +343,7 @@ func (w *World) one(ctx context.Context) error {
 }
 
 // pass lets the process work, and die.
-func (w *World) pass(ctx context.Context) (err error) {
+func (w *World) pass(ctx context.Context, process *rotate.Executor) (err error) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
@@ -317,7 +362,7 @@ func (w *World) pass(ctx context.Context) (err error) {
 		steps = maxSteps
 	}
 	for range steps {
-		result, err := w.executor.Step(ctx, w.Target)
+		result, err := process.Step(ctx, w.Target)
 		if result.Decision.Alarm != "" && result.Decision.Alarm != w.lastAlarm {
 			w.outcome.Alarms[result.Decision.Alarm]++
 		}

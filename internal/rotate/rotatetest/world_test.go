@@ -43,11 +43,11 @@ func TestEverySingleAnswer(t *testing.T) {
 }
 
 func TestCrashPairs(t *testing.T) {
-	hold(t, "pairs of crashes", rotatetest.RunAll(t.Context(), rotatetest.Pairs(12), 0, workers))
+	hold(t, "pairs of crashes", rotatetest.RunAll(t.Context(), rotatetest.Pairs(5), 0, workers))
 }
 
 func TestRandomFaults(t *testing.T) {
-	hold(t, "random faults", rotatetest.RunAll(t.Context(), rotatetest.Random(1), 300, workers))
+	hold(t, "random faults", rotatetest.RunAll(t.Context(), rotatetest.Random(1), 150, workers))
 }
 
 func TestDroppedRulesAreNoticed(t *testing.T) {
