@@ -46,8 +46,7 @@ func Class(err error) string {
 // describe is the class and the provider's code, which is all that the journal keeps of a failure.
 func describe(err error) string {
 	text := Class(err)
-	var failure *provider.Error
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*provider.Error](err); ok {
 		if failure.Status != 0 {
 			text += " " + strconv.Itoa(failure.Status)
 		}
@@ -66,8 +65,7 @@ func (e *Executor) pause(err error, tries int, closed bool, f Facts) time.Durati
 	}
 	wait := e.timing.backoff(tries, limit)
 	wait += time.Duration(e.jitter() * float64(wait) / 4)
-	var failure *provider.Error
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*provider.Error](err); ok {
 		wait = max(wait, min(failure.RetryAfter, e.timing.RetryCap))
 	}
 	if errors.Is(err, provider.ErrAmbiguous) {

@@ -118,8 +118,10 @@ func TestPlan(t *testing.T) {
 		"minter: intent":           {r: minter(at1to2(keystore.Intent), active, pending), then: rotate.Mint},
 		"minter: intent, too many": {r: minter(at1to2(keystore.Intent), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Orphans = make([]keystore.Orphan, 3) }, then: rotate.Wait, look: at(5 * time.Minute), alarm: "no more are made"},
 		"minter: in doubt":         {r: minter(at1to2(keystore.Minting), active, pending), then: rotate.Sweep},
-		"minter: in doubt, the call may be under way": {r: minter(at1to2(keystore.Minting), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.NotBefore = at(30 * time.Second) },
-			then: rotate.Wait, look: at(30 * time.Second)},
+		"minter: in doubt, the call may be under way": {
+			r: minter(at1to2(keystore.Minting), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.NotBefore = at(30 * time.Second) },
+			then: rotate.Wait, look: at(30 * time.Second),
+		},
 		"minter: minted":            {r: minter(at1to2(keystore.Minted), active, pending), then: rotate.Label},
 		"minter: labelled":          {r: minter(at1to2(keystore.Minted), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.UseAfter = at(time.Minute) }, then: rotate.Wait, look: at(time.Minute)},
 		"minter: settled":           {r: minter(at1to2(keystore.Minted), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.UseAfter = at(0) }, then: rotate.Activate},
@@ -137,10 +139,14 @@ func TestPlan(t *testing.T) {
 		}, then: rotate.Reassert},
 
 		"cut: due": {r: setter(nil, active), change: due, then: rotate.Begin, cut: at(lifetime + 30*time.Second)},
-		"cut: due, in a window": {r: setter(nil, active), change: func(r *keystore.Record, f *rotate.Facts) { due(r, f); r.Target.Policy.Window = "02:00-04:00" },
-			then: rotate.Begin, cut: time.Date(2031, 2, 4, 2, 0, 0, 0, time.UTC)},
-		"cut: due, tokens of a former signer live longer": {r: setter(nil, active), change: func(r *keystore.Record, f *rotate.Facts) { due(r, f); r.Target.LongLivedUntil = at(48 * hour) },
-			then: rotate.Begin, cut: at(48*hour + 30*time.Second)},
+		"cut: due, in a window": {
+			r: setter(nil, active), change: func(r *keystore.Record, f *rotate.Facts) { due(r, f); r.Target.Policy.Window = "02:00-04:00" },
+			then: rotate.Begin, cut: time.Date(2031, 2, 4, 2, 0, 0, 0, time.UTC),
+		},
+		"cut: due, tokens of a former signer live longer": {
+			r: setter(nil, active), change: func(r *keystore.Record, f *rotate.Facts) { due(r, f); r.Target.LongLivedUntil = at(48 * hour) },
+			then: rotate.Begin, cut: at(48*hour + 30*time.Second),
+		},
 		"cut: first key":                    {r: setter(nil), then: rotate.Begin, cut: at(0)},
 		"cut: scheduled":                    {r: setter(scheduled(hour), active, pending), change: func(_ *keystore.Record, f *rotate.Facts) { f.Checked = at(hour) }, then: rotate.Wait, look: at(hour - 90*time.Second)},
 		"cut: near":                         {r: setter(scheduled(time.Minute), active, pending), change: func(_ *keystore.Record, f *rotate.Facts) { f.Checked = at(-hour) }, then: rotate.Check},

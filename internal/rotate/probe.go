@@ -112,8 +112,7 @@ func (p HTTPProber) Probe(ctx context.Context, target keystore.Target, signedURL
 	}
 	response, err := p.Client.Do(request)
 	if err != nil {
-		var failure *url.Error
-		if errors.As(err, &failure) {
+		if failure, ok := errors.AsType[*url.Error](err); ok {
 			err = failure.Err
 		}
 		return false, fmt.Errorf("probe of target %s: %w", target.ID, err)

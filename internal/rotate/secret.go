@@ -2,6 +2,7 @@ package rotate
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -68,10 +69,9 @@ func prepare(t keystore.Target, kid string, secret tokens.Secret) (tokens.Key, e
 // operationID returns a UUIDv7 whose time is now, so that ids sort by the clock that the operations go by.
 func operationID(now time.Time) string {
 	id := uuid.Must(uuid.NewRandom()) // never fails: crypto/rand does not
-	ms := now.UnixMilli()
-	for i := range 6 {
-		id[i] = byte(ms >> (8 * (5 - i)))
-	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(max(now.UnixMilli(), 0)))
+	copy(id[:6], ms[2:])
 	id[6] = 0x70 | id[6]&0x0f
 	return id.String()
 }

@@ -326,9 +326,9 @@ func TestImmediate(t *testing.T) {
 				advance(t, w, 20, "the first key", idle(1))
 				second = step != keystore.Voiding
 				reached := func(r keystore.Record) bool { return len(r.Keys) > 1 && at(step)(r) }
-				switch {
-				case step == "":
-				case step == keystore.Voiding:
+				switch step {
+				case "":
+				case keystore.Voiding:
 					advance(t, w, 80, "the second key draining", func(r keystore.Record) bool { return len(r.Keys) > 1 && at(keystore.Draining)(r) })
 					second = true
 					fallthrough

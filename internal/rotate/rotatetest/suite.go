@@ -188,11 +188,18 @@ type Mutant struct {
 // Mutants lists the rules that each kind of provider cannot do without.
 func Mutants() []Mutant {
 	return []Mutant{
-		{NoCacheAge, Minter}, {NoCacheAge, Setter}, {NoCacheAge, Pair},
-		{NoLifetime, Minter}, {NoLifetime, Setter}, {NoLifetime, Pair},
-		{NoSettle, Minter}, {NoSettle, Setter}, {NoSettle, Pair},
+		{NoCacheAge, Minter},
+		{NoCacheAge, Setter},
+		{NoCacheAge, Pair},
+		{NoLifetime, Minter},
+		{NoLifetime, Setter},
+		{NoLifetime, Pair},
+		{NoSettle, Minter},
+		{NoSettle, Setter},
+		{NoSettle, Pair},
 		{NoClamp, Setter},
-		{NoJournal, Minter}, {NoJournal, Setter},
+		{NoJournal, Minter},
+		{NoJournal, Setter},
 	}
 }
 

@@ -316,7 +316,8 @@ func (w *World) Advance(ctx context.Context, ticks int) error {
 // one is one tick: a pass of the process, what happens outside, the replicas' signs, and the check.
 func (w *World) one(ctx context.Context) error {
 	if w.sleeping > 0 {
-		if w.sleeping--; w.sleeping == 0 {
+		w.sleeping--
+		if w.sleeping == 0 {
 			w.start()
 		}
 	} else if err := w.pass(ctx, w.executor); err != nil {

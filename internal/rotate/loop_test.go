@@ -1,0 +1,301 @@
+package rotate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokensvc/tokensvc/internal/provider"
+	"github.com/tokensvc/tokensvc/internal/rotate"
+	"github.com/tokensvc/tokensvc/internal/rotate/rotatetest"
+	"github.com/tokensvc/tokensvc/internal/schemes"
+	"github.com/tokensvc/tokensvc/keystore"
+	"github.com/tokensvc/tokensvc/keystore/envelope"
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// bench is an executor with a store and a vendor for each target, on the clock of its bubble.
+type bench struct {
+	store    *rotatetest.Store
+	executor *rotate.Executor
+	broken   map[string]error
+
+	mu      sync.Mutex
+	vendors map[string]*rotatetest.Vendor
+	events  []rotate.Event
+	slow    map[string]time.Duration
+}
+
+// sluggish is a setter that takes its time.
+type sluggish struct {
+	provider.Setter
+	provider.Inspector
+	wait time.Duration
+}
+
+func (s sluggish) Set(ctx context.Context, resource string, secret tokens.Secret) error {
+	select {
+	case <-ctx.Done():
+		return &provider.Error{Class: provider.ErrAmbiguous, Provider: "vendor", Call: "set"}
+	case <-time.After(s.wait):
+		return s.Setter.Set(ctx, resource, secret)
+	}
+}
+
+func newBench(t *testing.T, prober rotate.Prober) *bench {
+	t.Helper()
+	sealer, err := envelope.New(envelope.GenerateMasterKeys())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{
+		store: rotatetest.NewStore(time.Now), broken: map[string]error{}, vendors: map[string]*rotatetest.Vendor{}, slow: map[string]time.Duration{},
+	}
+	b.executor = rotate.New(rotate.Config{
+		Store: b.store, Sealer: sealer, Clock: time.Now, Timing: rotate.DefaultTiming(), Log: slog.New(slog.DiscardHandler),
+		Providers: b.provider, Prober: prober, Jitter: func() float64 { return 0.5 },
+		Observe: func(e rotate.Event) { b.mu.Lock(); defer b.mu.Unlock(); b.events = append(b.events, e) },
+	})
+	return b
+}
+
+func (b *bench) provider(target keystore.Target) (provider.Provider, error) {
+	if err := b.broken[target.ID]; err != nil {
+		return nil, err
+	}
+	traits := provider.Traits{Slots: 1, Propagation: time.Minute, MaxCall: 30 * time.Second}
+	v := b.vendor(target.ID)
+	if target.Provider == "qencode" {
+		return v.Minter(traits), nil
+	}
+	p := v.Setter(traits)
+	setter, sets := p.(provider.Setter)
+	inspector, reads := p.(provider.Inspector)
+	if wait := b.slow[target.ID]; wait > 0 && sets && reads {
+		return sluggish{Setter: setter, Inspector: inspector, wait: wait}, nil
+	}
+	return p, nil
+}
+
+func (b *bench) vendor(target string) *rotatetest.Vendor {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.vendors[target] == nil {
+		b.vendors[target] = rotatetest.NewVendor(schemes.WowzaHdnts, time.Now, time.Minute)
+	}
+	return b.vendors[target]
+}
+
+func (b *bench) target(t *testing.T, id, providerName string, change func(*keystore.Target)) {
+	t.Helper()
+	target := keystore.Target{
+		ID: id, Provider: providerName, Scheme: schemes.WowzaHdnts, Account: "main", Resources: []string{"one"}, MaxTokenLifetime: 2 * time.Minute,
+		Policy: keystore.Policy{Every: time.Hour},
+	}
+	if change != nil {
+		change(&target)
+	}
+	if _, err := b.store.Create(t.Context(), target); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) record(t *testing.T, id string) keystore.Record {
+	t.Helper()
+	r, err := b.store.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (b *bench) version(t *testing.T, id string) int {
+	t.Helper()
+	r := b.record(t, id)
+	if active := r.Active(); active != nil {
+		return active.Version
+	}
+	return 0
+}
+
+// TestLoop: targets rotate on schedule; one that fails and one that is slow do not stop the others; the
+// loop ends with its context and leaves nothing running, which the bubble would notice.
+func TestLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.broken["broken"] = errors.New("no such account")
+		b.slow["slow"] = 20 * time.Second
+		b.target(t, "broken", "wowza", nil)
+		b.target(t, "slow", "wowza", nil)
+		b.target(t, "cut", "wowza", nil)
+		b.target(t, "mint", "qencode", nil)
+		b.target(t, "rest", "agora", func(target *keystore.Target) { target.Policy.Every = 0 })
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- b.executor.Loop(ctx) }()
+		time.Sleep(5 * time.Minute)
+		for id, want := range map[string]int{"cut": 1, "slow": 1, "mint": 1, "broken": 0, "rest": 0} {
+			if got := b.version(t, id); got != want {
+				t.Errorf("after 5 minutes key %d of %s signs, want %d", got, id, want)
+			}
+		}
+		time.Sleep(70 * time.Minute)
+		for _, id := range []string{"cut", "slow", "mint"} {
+			if got := b.version(t, id); got != 2 {
+				t.Errorf("after a period key %d of %s signs, want 2", got, id)
+			}
+		}
+		// A command is carried out at once: the store hints.
+		if _, err := b.executor.Start(t.Context(), "mint", rotate.Request{Immediate: true}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if got := b.version(t, "mint"); got != 3 {
+			t.Errorf("two seconds after the command key %d signs, want 3", got)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if n := b.vendor("cut").Count("set"); n > 5 {
+			t.Errorf("%d sets for two keys", n)
+		}
+	})
+}
+
+// TestOnceStaysWithACut: a cut that fits into the wait is seen through; until then nothing is.
+func TestOnceStaysWithACut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.target(t, "event", "wowza", nil)
+		began := time.Now()
+		first := once(t, b, 10*time.Minute)
+		if first.Err != nil || first.Waits || b.version(t, "event") != 1 {
+			t.Fatalf("first run: %+v", first)
+		}
+		if time.Since(began) < time.Minute {
+			t.Errorf("it did not wait for the edges: %s", time.Since(began))
+		}
+		if again := once(t, b, 10*time.Minute); len(again.Steps) != 0 || again.Waits {
+			t.Errorf("nothing is due: %+v", again)
+		}
+		time.Sleep(time.Hour)
+		began = time.Now()
+		short := once(t, b, time.Minute)
+		if short.Waits != true || slices.Contains(short.Steps, rotate.Begin) || b.record(t, "event").Operation != nil || time.Since(began) > time.Second {
+			t.Errorf("a run of a minute scheduled a cut further ahead: %+v", short)
+		}
+		long := once(t, b, 10*time.Minute)
+		r := b.record(t, "event")
+		if long.Err != nil || long.Waits || b.version(t, "event") != 2 || r.Operation != nil || !r.Active().Horizon.IsZero() {
+			t.Errorf("the run ended before signing was open again: %+v", long)
+		}
+		if took := time.Since(began); took < 3*time.Minute || took > 6*time.Minute {
+			t.Errorf("the cut took %s", took)
+		}
+	})
+}
+
+// TestOnceDoesNotWaitForTokens: what drains is left to the next run, and said to wait.
+func TestOnceDoesNotWaitForTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.target(t, "event", "qencode", nil)
+		began := time.Now()
+		report := once(t, b, 10*time.Minute)
+		if !report.Waits || report.Err != nil || time.Since(began) > time.Second {
+			t.Errorf("%+v after %s", report, time.Since(began))
+		}
+		time.Sleep(2 * time.Minute)
+		if report := once(t, b, 10*time.Minute); report.Waits || b.version(t, "event") != 1 {
+			t.Errorf("%+v", report)
+		}
+	})
+}
+
+func TestOnceTellsFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.broken["broken"] = errors.New("no such account")
+		b.target(t, "broken", "wowza", nil)
+		b.target(t, "event", "qencode", nil)
+		reports, err := b.executor.Once(t.Context(), rotate.Options{MaxWait: time.Minute})
+		if err != nil || len(reports) != 2 {
+			t.Fatal(reports, err)
+		}
+		if reports[0].Target != "broken" || reports[0].Err == nil || reports[1].Err != nil || rotate.Failed(reports) == nil {
+			t.Errorf("%+v", reports)
+		}
+	})
+}
+
+func once(t *testing.T, b *bench, wait time.Duration) rotate.Report {
+	t.Helper()
+	reports, err := b.executor.Once(t.Context(), rotate.Options{MaxWait: wait})
+	if err != nil || len(reports) != 1 {
+		t.Fatal(reports, err)
+	}
+	return reports[0]
+}
+
+// answers is an edge that gives its answers in turn, and accepts when there are none left.
+type answers struct {
+	mu   sync.Mutex
+	list []any // bool or error
+	urls []string
+}
+
+func (a *answers) Probe(_ context.Context, _ keystore.Target, signedURL string) (bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.urls = append(a.urls, signedURL)
+	if len(a.list) == 0 {
+		return true, nil
+	}
+	next := a.list[0]
+	a.list = a.list[1:]
+	if err, failed := next.(error); failed {
+		return false, err
+	}
+	accepted, ok := next.(bool)
+	return accepted && ok, nil
+}
+
+// TestProbesShortenTheWait: three accepted probes in a row will do, and only in a row.
+func TestProbesShortenTheWait(t *testing.T) {
+	for name, c := range map[string]struct {
+		list   []any
+		probes int
+		least  time.Duration
+		most   time.Duration
+	}{
+		"accepted":       {list: nil, probes: 3, most: 10 * time.Second},
+		"late":           {list: []any{false, true, true, false}, probes: 7, least: 8 * time.Second, most: 20 * time.Second},
+		"an edge is out": {list: []any{true, true, fmt.Errorf("refused")}, probes: 6, most: 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				edge := &answers{list: c.list}
+				b := newBench(t, edge)
+				b.target(t, "event", "wowza", func(target *keystore.Target) {
+					target.Policy.ProbeURL = "https://edge.example/1/stream/playlist.m3u8"
+				})
+				began := time.Now()
+				report := once(t, b, 10*time.Minute)
+				took := time.Since(began) - rotate.DefaultTiming().ClockSkew
+				if report.Err != nil || b.version(t, "event") != 1 {
+					t.Fatalf("%+v", report)
+				}
+				if len(edge.urls) != c.probes || took < c.least || took > c.most {
+					t.Errorf("%d probes in %s, want %d", len(edge.urls), took, c.probes)
+				}
+			})
+		})
+	}
+}
