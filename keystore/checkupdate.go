@@ -3,6 +3,8 @@ package keystore
 import (
 	"fmt"
 	"slices"
+
+	"github.com/tokensvc/tokensvc/tokens"
 )
 
 // CheckUpdate holds the rules that every Store applies before it commits a change of a record. It
@@ -39,6 +41,11 @@ func checkKeys(before, after Record) error {
 		} else if k.State != Pending && k.State != Active {
 			return fmt.Errorf("%w: a new key begins as pending", ErrIllegal)
 		}
+		if named := i >= len(before.Keys) || before.Keys[i].KID != k.KID; named {
+			if err := checkName(after, k); err != nil {
+				return err
+			}
+		}
 		if k.Version <= last {
 			return fmt.Errorf("%w: key versions only grow", ErrIllegal)
 		}
@@ -52,6 +59,19 @@ func checkKeys(before, after Record) error {
 	}
 	if active > 1 {
 		return fmt.Errorf("%w: at most one key of a target is active", ErrIllegal)
+	}
+	return nil
+}
+
+// checkName refuses a name that another key of the record has: tokens and edges tell keys by it alone.
+func checkName(r Record, k Key) error {
+	if k.KID == "" || k.State == Destroyed {
+		return nil
+	}
+	for _, other := range r.Keys {
+		if other.KID == k.KID && other.Version != k.Version && other.State != Destroyed {
+			return fmt.Errorf("%w: key %d cannot have the name %q of key %d, which is %s", ErrIllegal, k.Version, tokens.Clip(k.KID), other.Version, other.State)
+		}
 	}
 	return nil
 }

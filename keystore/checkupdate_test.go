@@ -37,6 +37,7 @@ func TestCheckTarget(t *testing.T) {
 // TestCheckUpdate begins with a record of every state and breaks one rule at a time.
 func TestCheckUpdate(t *testing.T) {
 	before := record("qencode", keystore.Destroyed, keystore.Retired, keystore.Retiring, keystore.Active, keystore.Pending)
+	before.Keys[0].KID, before.Keys[3].KID = "first", "signs"
 	if err := keystore.CheckUpdate(before, before.Clone()); err != nil {
 		t.Fatalf("no change: %v", err)
 	}
@@ -52,17 +53,25 @@ func TestCheckUpdate(t *testing.T) {
 		"new key after a gap": {func(r *keystore.Record) { r.Add(keystore.Key{}, start()).Version = 50 }, true},
 		"swap of the active":  {func(r *keystore.Record) { r.Keys[2].State, r.Keys[3].State = keystore.Active, keystore.Retiring }, true},
 
-		"malformed id":           {func(r *keystore.Record) { r.Target.ID = "Event" }, false},
-		"other id":               {func(r *keystore.Record) { r.Target.ID = "other" }, false},
-		"other provider":         {func(r *keystore.Record) { r.Target.Provider = "wowza" }, false},
-		"other scheme":           {func(r *keystore.Record) { r.Target.Scheme = "other" }, false},
-		"last key gone":          {func(r *keystore.Record) { r.Keys = r.Keys[:4] }, false},
-		"first key gone":         {func(r *keystore.Record) { r.Keys = r.Keys[1:] }, false},
-		"tombstone replaced":     {func(r *keystore.Record) { r.Keys[0] = keystore.Key{Version: 6, State: keystore.Pending} }, false},
-		"renumbered":             {func(r *keystore.Record) { r.Keys[4].Version = 6 }, false},
-		"version used again":     {func(r *keystore.Record) { r.Add(keystore.Key{}, start()).Version = 1 }, false},
-		"version below the last": {func(r *keystore.Record) { r.Add(keystore.Key{}, start()).Version = 5 }, false},
-		"second active":          {func(r *keystore.Record) { r.Keys[4].State = keystore.Active }, false},
+		"a name given":       {func(r *keystore.Record) { r.Keys[4].KID = "next" }, true},
+		"a tombstone's name": {func(r *keystore.Record) { r.Add(keystore.Key{KID: "first"}, start()) }, true},
+
+		"a new key of a name in use": {func(r *keystore.Record) { r.Add(keystore.Key{KID: "signs"}, start()) }, false},
+		"a name in use given":        {func(r *keystore.Record) { r.Keys[4].KID = "signs" }, false},
+		"an older key named alike":   {func(r *keystore.Record) { r.Keys[2].KID = "signs" }, false},
+		"another name":               {func(r *keystore.Record) { r.Keys[3].KID = "other" }, false},
+		"name lost":                  {func(r *keystore.Record) { r.Keys[3].KID = "" }, false},
+		"malformed id":               {func(r *keystore.Record) { r.Target.ID = "Event" }, false},
+		"other id":                   {func(r *keystore.Record) { r.Target.ID = "other" }, false},
+		"other provider":             {func(r *keystore.Record) { r.Target.Provider = "wowza" }, false},
+		"other scheme":               {func(r *keystore.Record) { r.Target.Scheme = "other" }, false},
+		"last key gone":              {func(r *keystore.Record) { r.Keys = r.Keys[:4] }, false},
+		"first key gone":             {func(r *keystore.Record) { r.Keys = r.Keys[1:] }, false},
+		"tombstone replaced":         {func(r *keystore.Record) { r.Keys[0] = keystore.Key{Version: 6, State: keystore.Pending} }, false},
+		"renumbered":                 {func(r *keystore.Record) { r.Keys[4].Version = 6 }, false},
+		"version used again":         {func(r *keystore.Record) { r.Add(keystore.Key{}, start()).Version = 1 }, false},
+		"version below the last":     {func(r *keystore.Record) { r.Add(keystore.Key{}, start()).Version = 5 }, false},
+		"second active":              {func(r *keystore.Record) { r.Keys[4].State = keystore.Active }, false},
 		"new key second active": {func(r *keystore.Record) {
 			*r.Add(keystore.Key{}, start()) = keystore.Key{Version: 6, State: keystore.Active, Sealed: []byte("x")}
 		}, false},

@@ -164,6 +164,17 @@ func (r *Record) Active() *Key {
 	return nil
 }
 
+// Named returns the first key that bears a name in tokens and is not destroyed, or nil. No key is found
+// under the empty name.
+func (r *Record) Named(kid string) *Key {
+	for i := range r.Keys {
+		if k := &r.Keys[i]; kid != "" && k.KID == kid && k.State != Destroyed {
+			return k
+		}
+	}
+	return nil
+}
+
 // NextVersion is the version that the next key gets.
 func (r *Record) NextVersion() int {
 	if len(r.Keys) == 0 {

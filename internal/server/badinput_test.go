@@ -270,6 +270,7 @@ func badKeys() []bad {
 		{"two readings", in("agora-play", []byte(base64.StdEncoding.EncodeToString(fresh)), nil), tokens.AmbiguousKey, "encoding"},
 		{"no such encoding", in("wowza-live", fresh, func(r *pb.ImportKeyRequest) { r.Encoding = 99 }), arg, "encoding"},
 		{"the same key again", in("wowza-live", []byte(hexSecret(0)), nil), tokens.AlreadyExists, "key 1"},
+		{"another key of the same id", in("qencode-live", []byte(rsa.Private), func(r *pb.ImportKeyRequest) { r.Kid = rsaKeys()[0].ID }), tokens.AlreadyExists, "has the id"},
 		{"keys of unknown", &pb.ListKeysRequest{TargetId: "nobody"}, tokens.NotFound, `"nobody"`},
 		{"version 0", &pb.GetKeyRequest{TargetId: "wowza-live"}, arg, "version"},
 		{"negative version", &pb.GetKeyRequest{TargetId: "wowza-live", Version: -1}, arg, "version"},

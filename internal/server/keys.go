@@ -240,6 +240,9 @@ func (s *keyService) ImportKey(ctx context.Context, r *tokensvcv1.ImportKeyReque
 				return refuse(tokens.AlreadyExists, "key %d of target %q is the same key, in state %s", k.Version, record.Target.ID, k.State)
 			}
 		}
+		if twin := record.Named(read.KID); twin != nil {
+			return refuse(tokens.AlreadyExists, "key %d of target %q, in state %s, has the id %q already; give each key the id that the provider shows for it", twin.Version, record.Target.ID, twin.State, read.KID)
+		}
 		k := record.Add(keystore.Key{KID: read.KID, Fingerprint: read.Fingerprint, Origin: "import"}, s.now())
 		version = k.Version
 		sealed, err := s.sealer.Seal(keystore.Binding{Target: record.Target.ID, Version: version}, read.Material.Secret)
