@@ -168,7 +168,7 @@ func newRoot(sys system) *cobra.Command {
 	flags.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long a call to the service may take")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: exitUsage, err: err} })
 	root.AddCommand(
-		newServe(c), newDev(c), newSign(c), newVerify(c), newExplain(c), newToken(c),
+		newServe(c), newSync(c), newDev(c), newSign(c), newVerify(c), newExplain(c), newToken(c),
 		newPlaybacks(c), newTargets(c), newKeys(c), newConfig(c), newMigrate(c), newVersion(c),
 	)
 	usageOnBadArgs(root)

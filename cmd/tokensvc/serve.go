@@ -14,6 +14,7 @@ import (
 )
 
 func newServe(c *common) *cobra.Command {
+	var sync bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service over gRPC and HTTP",
@@ -27,6 +28,7 @@ func newServe(c *common) *cobra.Command {
 				return err
 			}
 			in := c.inputs(cfg)
+			in.Sync = sync
 			service, err := app.New(cmd.Context(), cfg, in)
 			if err != nil {
 				return err
@@ -35,6 +37,7 @@ func newServe(c *common) *cobra.Command {
 			return service.Run(cmd.Context())
 		},
 	}
+	cmd.Flags().BoolVar(&sync, "sync", false, "rotate keys at their providers too, as `tokensvc sync --watch` does")
 	bindConfig(cmd)
 	return cmd
 }

@@ -52,8 +52,8 @@ func (f *rotationFlags) apply(set func(flag, path string, fn func()), t *tokensv
 		t.Resources = slices.DeleteFunc(slices.Clone(f.resources), func(r string) bool { return r == "" })
 	})
 	set("every", "rotation.every", func() {
-		if policy(); f.every > 0 {
-			t.Rotation.Every = durationpb.New(f.every)
+		if p := policy(); f.every > 0 {
+			p.Every = durationpb.New(f.every)
 		}
 	})
 	set("mode", "rotation.mode", func() { policy().Mode = mode })

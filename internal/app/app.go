@@ -16,6 +16,7 @@ import (
 	"github.com/tokensvc/tokensvc/internal/config"
 	"github.com/tokensvc/tokensvc/internal/obs"
 	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/rotate"
 	"github.com/tokensvc/tokensvc/internal/server"
 	"github.com/tokensvc/tokensvc/internal/signer"
 	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
@@ -33,6 +34,8 @@ type Inputs struct {
 	Log  *slog.Logger
 	// Extra are further HTTP handlers by pattern.
 	Extra map[string]http.Handler
+	// Sync rotates keys in this process too, as `tokensvc sync --watch` does in one of its own.
+	Sync bool
 	// Services are served beside the API, behind the same interceptors.
 	Services []server.Service
 }
@@ -49,6 +52,7 @@ type App struct {
 	catalogue *playback.Catalogue
 	signer    *signer.Signer
 	server    *server.Server
+	executor  *rotate.Executor // nil unless Inputs.Sync
 	stopTrace func(context.Context) error
 	grpc      net.Listener
 	http      net.Listener
@@ -76,6 +80,12 @@ func (a *App) open(ctx context.Context, in Inputs) error {
 	a.catalogue = playback.NewCatalogue(a.store, a.log)
 	if err := a.Refresh(ctx); err != nil {
 		return err
+	}
+	if in.Sync {
+		var err error
+		if a.executor, err = newExecutor(a.cfg, a.store, a.sealer, a.log, a.now); err != nil {
+			return err
+		}
 	}
 	a.signer = signer.New(a.keyring, a.signerConfig(in.CPUs), a.now)
 	return a.listen(ctx, in)
@@ -162,6 +172,9 @@ func (a *App) Run(ctx context.Context) error {
 	loops := errgroup.Group{}
 	loops.Go(func() error { return a.keyring.Run(background, poll) })
 	loops.Go(func() error { return a.catalogue.Run(background, a.store.Watch(background), poll) })
+	if a.executor != nil {
+		loops.Go(func() error { return a.executor.Loop(background) })
+	}
 	serving.Go(func() error { return a.server.ServeGRPC(a.grpc) })
 	serving.Go(func() error { return a.server.ServeHTTP(a.http) })
 	serving.Go(func() error {

@@ -73,7 +73,7 @@ func matrix() []layer {
 		}},
 		{folder: "internal/app", imports: []string{
 			"tokens/...", "keystore/...", "internal/config", "internal/keyimport", "internal/obs", "internal/playback/...",
-			"internal/sandbox/...", "internal/schemes", "internal/server", "internal/signer", "internal/storage/...",
+			"internal/provider/...", "internal/rotate", "internal/sandbox/...", "internal/schemes", "internal/server", "internal/signer", "internal/storage/...",
 		}},
 		{folder: "internal/bench", imports: []string{"gen/...", "tokens/...", "keystore/...", "internal/..."}},
 

@@ -1,0 +1,49 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/tokensvc/tokensvc/internal/config"
+	"github.com/tokensvc/tokensvc/internal/rotate"
+	"github.com/tokensvc/tokensvc/keystore"
+)
+
+// probeTimeout bounds one question to an edge.
+const probeTimeout = 10 * time.Second
+
+// newExecutor builds what rotates keys, with the adapters of all accounts that have credentials.
+func newExecutor(cfg config.Config, store keystore.Store, sealer keystore.Sealer, log *slog.Logger, now func() time.Time) (*rotate.Executor, error) {
+	adapters, err := newProviders(cfg, log, now)
+	if err != nil {
+		return nil, err
+	}
+	audit := log.With("audit", true)
+	return rotate.New(rotate.Config{
+		Store: store, Sealer: sealer, Providers: adapters.of, Clock: now, Timing: rotationTiming(cfg), Log: log, Jitter: jitter,
+		Prober: rotate.HTTPProber{Client: &http.Client{
+			Timeout: probeTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{DisableKeepAlives: true},
+		}},
+		Observe: func(e rotate.Event) {
+			audit.Info("rotation step", "target", e.Target, "operation", e.Operation, "action", string(e.Action), "step", string(e.Step), "class", e.Class)
+		},
+	}), nil
+}
+
+// rotationTiming takes over what the config says of the times of rotation.
+func rotationTiming(cfg config.Config) rotate.Timing {
+	t := rotate.DefaultTiming()
+	t.Timing, t.Propagation, t.MaxCall = cfg.Timing(), cfg.Propagation, cfg.MaxCall
+	return t
+}
+
+// jitter returns a number in [0, 1).
+func jitter() float64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, and fills b
+	return float64(binary.LittleEndian.Uint64(b[:])>>11) / (1 << 53)
+}

@@ -1,0 +1,188 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tokensvc/tokensvc/internal/config"
+	"github.com/tokensvc/tokensvc/internal/provider/qencode"
+	"github.com/tokensvc/tokensvc/internal/rotate"
+	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
+	"github.com/tokensvc/tokensvc/keystore"
+)
+
+// Sync is the companion job: it rotates the keys of all targets at their providers. It works beside a
+// service on the same store, and applies nothing of the config file but accounts and times.
+type Sync struct {
+	app      *App
+	executor *rotate.Executor
+}
+
+// NewSync opens the store, which must exist, and builds the adapters of all accounts. Close must follow.
+func NewSync(ctx context.Context, cfg config.Config, in Inputs) (*Sync, error) {
+	a := &App{cfg: cfg, log: in.Log, now: in.Now}
+	s := &Sync{app: a}
+	if err := s.open(ctx, cfg, in); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return s, nil
+}
+
+func (s *Sync) open(ctx context.Context, cfg config.Config, in Inputs) (err error) {
+	a := s.app
+	if a.store, err = sqlite.Open(ctx, cfg.Store.Path, sqlite.Options{Now: in.Now, MustExist: true}); err != nil {
+		return err
+	}
+	if a.sealer, err = openSealer(ctx, cfg, a.store, in.Stdin, in.Log); err != nil {
+		return err
+	}
+	if err := a.sealer.Check(ctx, a.store); err != nil {
+		return err
+	}
+	s.executor, err = newExecutor(cfg, a.store, a.sealer, a.log, a.now)
+	return err
+}
+
+// Close frees what NewSync has opened.
+func (s *Sync) Close() error { return s.app.Close() }
+
+// SyncReport is what one run came to for one target, or what it would do next.
+type SyncReport struct {
+	Target string `json:"target"`
+	// Steps are the actions that were carried out, in order.
+	Steps []string `json:"steps,omitempty"`
+	// Next is the action that comes next, and Why the reason.
+	Next string `json:"next"`
+	Why  string `json:"why"`
+	// At is when; absent when the record has to change first.
+	At time.Time `json:"at,omitzero"`
+	// CutAt is the cut that Next would schedule.
+	CutAt time.Time `json:"cut_at,omitzero"`
+	// Breaks says which live tokens the open or next operation ends before their time.
+	Breaks string `json:"breaks"`
+	// Alarm is what a person has to look at.
+	Alarm string `json:"alarm,omitempty"`
+	// Waits means that an operation is open, or due and not begun.
+	Waits bool `json:"waits"`
+	// Error is the failure that ended the run.
+	Error string `json:"error,omitempty"`
+}
+
+// Once does what is due, and stays with a cut that it schedules, or finds due within maxWait, until signing is
+// open again. The reports are in ascending order of target.
+func (s *Sync) Once(ctx context.Context, maxWait time.Duration) ([]SyncReport, error) {
+	reports, err := s.executor.Once(ctx, rotate.Options{MaxWait: maxWait})
+	out := make([]SyncReport, 0, len(reports))
+	for i := range reports {
+		r := &reports[i]
+		report := s.describe(r.Target, r.Last)
+		report.Waits = r.Waits
+		for _, step := range r.Steps {
+			report.Steps = append(report.Steps, string(step))
+		}
+		if r.Err != nil {
+			report.Error = r.Err.Error()
+		}
+		out = append(out, report)
+	}
+	return out, err
+}
+
+// Watch rotates until ctx ends.
+func (s *Sync) Watch(ctx context.Context) error { return s.executor.Loop(ctx) }
+
+// Plan says what a run would do next for each target, and why. It asks no provider and changes nothing.
+func (s *Sync) Plan(ctx context.Context) ([]SyncReport, error) {
+	records, err := s.app.store.List(ctx, keystore.Page{})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]SyncReport, 0, len(records))
+	for i := range records {
+		d, err := s.executor.Plan(records[i])
+		report := s.describe(records[i].Target.ID, d)
+		report.Breaks = rotate.Breaks(records[i], s.app.now())
+		report.Waits = records[i].Operation != nil
+		if err != nil {
+			report.Error = err.Error()
+		}
+		out = append(out, report)
+	}
+	return out, nil
+}
+
+func (s *Sync) describe(target string, d rotate.Decision) SyncReport {
+	return SyncReport{Target: target, Next: string(d.Action), Why: d.Why, At: d.At, CutAt: d.CutAt, Alarm: d.Alarm, Breaks: "no token"}
+}
+
+// SyncOrphan is a key in quarantine.
+type SyncOrphan struct {
+	Target    string    `json:"target"`
+	KID       string    `json:"kid"`
+	FoundAt   time.Time `json:"found_at"`
+	Operation string    `json:"operation"`
+}
+
+// Orphans lists the keys in quarantine, of one target or of all when it is empty.
+func (s *Sync) Orphans(ctx context.Context, target string) ([]SyncOrphan, error) {
+	records, err := s.app.store.List(ctx, keystore.Page{})
+	if err != nil {
+		return nil, err
+	}
+	out := []SyncOrphan{}
+	for i := range records {
+		id := records[i].Target.ID
+		if target != "" && id != target {
+			continue
+		}
+		for _, o := range records[i].Orphans {
+			out = append(out, SyncOrphan{Target: id, KID: o.KID, FoundAt: o.FoundAt, Operation: o.Operation})
+		}
+	}
+	return out, nil
+}
+
+// RevokeOrphan deletes a key in quarantine at its provider.
+func (s *Sync) RevokeOrphan(ctx context.Context, target, kid string) error {
+	return s.executor.RevokeOrphan(ctx, target, kid)
+}
+
+// Protected is what Protect did at one resource of a target.
+type Protected struct {
+	Resource string `json:"resource"`
+	// PlaybackID is the id that now wants tokens, where the provider made one.
+	PlaybackID string `json:"playback_id,omitempty"`
+	// Open says what goes on to play without a token; empty if nothing does.
+	Open string `json:"open,omitempty"`
+}
+
+// Protect switches token checking on at a target's provider. Where one secret does it, the active key's is
+// written again, to the slot that holds it.
+func (s *Sync) Protect(ctx context.Context, target string) ([]Protected, error) {
+	record, err := s.app.store.Get(ctx, target)
+	if err != nil {
+		return nil, fmt.Errorf("target %q: %w", target, err)
+	}
+	adapter, err := s.executor.Provider(record.Target)
+	if err != nil {
+		return nil, err
+	}
+	vendor, mints := adapter.(*qencode.Client)
+	if !mints {
+		resource, err := s.executor.Assert(ctx, target)
+		return []Protected{{Resource: resource}}, err
+	}
+	done := make([]Protected, 0, len(record.Target.Resources))
+	for _, resource := range record.Target.Resources {
+		calling, cancel := context.WithTimeout(ctx, adapter.Traits().MaxCall)
+		p, err := vendor.Protect(calling, resource)
+		cancel()
+		if err != nil {
+			return done, err
+		}
+		done = append(done, Protected{Resource: resource, PlaybackID: p.PlaybackID, Open: p.Open})
+	}
+	return done, nil
+}
