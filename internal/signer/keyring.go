@@ -35,6 +35,8 @@ type Target struct {
 	Scheme tokens.Scheme
 	// Active signs; nil when no key does.
 	Active *Key
+	// Broken names the active key where it could not be opened.
+	Broken string
 	// Keys holds every version that has bytes, oldest first.
 	Keys []*Key
 
@@ -51,9 +53,6 @@ type Snapshot struct {
 
 // Target returns a target, or nil.
 func (s *Snapshot) Target(id string) *Target { return s.targets[id] }
-
-// Targets returns the number of targets.
-func (s *Snapshot) Targets() int { return len(s.targets) }
 
 // All calls yield for every target, in no order.
 func (s *Snapshot) All(yield func(*Target) bool) {
@@ -74,7 +73,8 @@ type Keyring struct {
 	maxLifetime time.Duration // 0: no cap but the targets' own
 
 	snapshot atomic.Pointer[Snapshot]
-	mu       sync.Mutex // one refresh at a time
+	mu       sync.Mutex        // one refresh at a time
+	faults   map[string]string // of the last refresh: the target or key left out, and why
 }
 
 // NewKeyring returns a keyring without a snapshot; call Refresh before use.
@@ -98,8 +98,8 @@ func (k *Keyring) Age() time.Duration {
 }
 
 // Refresh reads the store and swaps the snapshot. Targets that did not change keep their prepared
-// keys. A key that cannot be opened is left out and logged; it does not stop the others. The error is
-// that of the store; the snapshot then stays as it was and grows old.
+// keys. A key that cannot be opened is left out, and logged when that changes; it does not stop the
+// others. The error is that of the store; the snapshot then stays as it was and grows old.
 func (k *Keyring) Refresh(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -110,24 +110,41 @@ func (k *Keyring) Refresh(ctx context.Context) error {
 	}
 	old := k.snapshot.Load()
 	next := &Snapshot{targets: make(map[string]*Target, len(records)), seen: seen}
+	before := k.faults
+	k.faults = make(map[string]string)
 	for _, r := range records {
-		var before *Target
+		var known *Target
 		if old != nil {
-			before = old.targets[r.Target.ID]
+			known = old.targets[r.Target.ID]
 		}
-		if before != nil && before.revision == r.Revision && before.whole {
-			next.targets[r.Target.ID] = before
+		if known != nil && known.revision == r.Revision && known.whole {
+			next.targets[r.Target.ID] = known
 			continue
 		}
-		t, err := k.open(r, before)
+		t, err := k.open(r, known)
 		if err != nil {
-			k.log.Error("target left out of the keyring", "target", r.Target.ID, "error", err)
+			k.faults[r.Target.ID] = err.Error()
 			continue
 		}
 		next.targets[r.Target.ID] = t
 	}
 	k.snapshot.Store(next)
+	k.logFaults(before)
 	return nil
+}
+
+// logFaults tells what has come and gone since the refresh before.
+func (k *Keyring) logFaults(before map[string]string) {
+	for what, why := range k.faults {
+		if before[what] != why {
+			k.log.Error("left out of the keyring", "key", what, "error", why)
+		}
+	}
+	for what := range before {
+		if _, still := k.faults[what]; !still {
+			k.log.Info("no longer left out of the keyring", "key", what)
+		}
+	}
 }
 
 // open prepares the keys of a record, taking over what before has prepared already.
@@ -148,7 +165,11 @@ func (k *Keyring) open(r keystore.Record, before *Target) (*Target, error) {
 		prepared, err := k.prepare(r.Target, scheme, stored, before)
 		if err != nil {
 			t.whole = false
-			k.log.Error("key left out of the keyring", "target", r.Target.ID, "version", stored.Version, "state", stored.State.String(), "error", err)
+			ref := Ref(r.Target.ID, stored.Version)
+			k.faults[ref] = fmt.Sprintf("%s key: %v", stored.State, err)
+			if stored.State == keystore.Active {
+				t.Broken = ref
+			}
 			continue
 		}
 		key := &Key{

@@ -127,6 +127,9 @@ func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Creden
 		return Credential{}, refuse(tokens.NotFound, 0, "target %q of the playback does not exist", p.TargetID)
 	}
 	key := target.Active
+	if key == nil && target.Broken != "" {
+		return Credential{}, refuse(tokens.NoActiveKey, 0, "the active key %s cannot be opened; the log of the service says why", target.Broken)
+	}
 	if key == nil {
 		return Credential{}, refuse(tokens.NoActiveKey, 0, "target %q has no active key; import one with `tokensvc keys import %s --activate`", target.ID, target.ID)
 	}
