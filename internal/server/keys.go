@@ -22,14 +22,14 @@ import (
 // changeLease is how long one administrative change may hold its target, and refreshTime how long the
 // keyring may take to follow it.
 const (
-	changeLease = 10 * time.Second
+	changeLease = 3 * time.Second
 	refreshTime = 5 * time.Second
 )
 
-// A change waits two seconds for the one before it.
+// A change waits four seconds for the one before it: longer than the lease of a process that has died.
 const (
 	leaseRetry = 20 * time.Millisecond
-	leaseTries = 100
+	leaseTries = 200
 )
 
 type keyService struct {

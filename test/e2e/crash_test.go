@@ -45,8 +45,10 @@ func TestNothingAcknowledgedIsLostToAKill(t *testing.T) {
 	const rounds = 12
 	for round := range rounds {
 		s := startServe(t, dir, nil)
-		time.AfterFunc(time.Duration(round*17)*time.Millisecond, func() { _ = s.cmd.Process.Kill() })
-		for {
+		for imports := 1; ; imports++ {
+			if imports == 1+round%3 { // at a different moment of the import each time
+				time.AfterFunc(time.Duration(round)*4*time.Millisecond, func() { _ = s.cmd.Process.Kill() })
+			}
 			r := run(t, freshSecret(), "--server", s.grpc, "--output", "json", "keys", "import", "live")
 			if r.code != 0 {
 				if !strings.Contains(r.stderr, "no tokensvc answers there") && !strings.Contains(r.stderr, "UNAVAILABLE") {

@@ -132,13 +132,16 @@ func (s *service) exercise(t *testing.T, secrets map[string]string, found haysta
 	bindings := map[string][]string{
 		"wowza": {"--stream-id", "abc"}, "akamai": {"--acl", "/vod/*"}, "agora": {"--agora", "--ttl", "5m"}, "qencode": {"--uri", "playback"},
 	}
+	urls := map[string]string{
+		"wowza": "/1/abc/match/hls/live/playlist.m3u8", "akamai": "/vod/playlist.m3u8", "agora": "/live/match/playlist.m3u8", "qencode": "/playback.m3u8",
+	}
 	for provider, secret := range secrets {
 		do("", "targets", "create", provider, "--provider", provider)
 		do(secret, "keys", "import", provider, "-", "--activate", "--kid", kid(provider))
 		do(secret, "keys", "import", provider, "-", "--kid", kid(provider))          // again
 		do(secret[:len(secret)/2], "keys", "import", provider, "-", "--kid", "half") // broken
 		do("\""+secret+"?", "keys", "import", provider, "-", "--encoding", "base64") // broken otherwise
-		do("", append([]string{"playbacks", "create", provider, "--target", provider, "--url", "https://edge.example/live/match/playlist.m3u8"}, bindings[provider]...)...)
+		do("", append([]string{"playbacks", "create", provider, "--target", provider, "--url", "https://edge.example" + urls[provider]}, bindings[provider]...)...)
 		var answer struct{ Credential credential }
 		if err := json.Unmarshal([]byte(do("", "sign", provider, "--viewer", "alice")), &answer); err != nil {
 			t.Fatalf("%s: %v\n%s", provider, err, found["errors"])

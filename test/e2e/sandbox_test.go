@@ -36,11 +36,11 @@ func (s *sandbox) sign(t *testing.T, playback string, args ...string) credential
 
 func TestSignedURLsPlayAndTamperedOnesDoNot(t *testing.T) {
 	s := startDev(t)
-	if len(s.Playbacks) != 4 {
-		t.Fatalf("%d playbacks, want one for each of 4 schemes", len(s.Playbacks))
+	if len(s.Playbacks) != 6 {
+		t.Fatalf("%d playbacks, want one for each of 4 schemes and two pairs", len(s.Playbacks))
 	}
 	for _, p := range s.Playbacks {
-		t.Run(p.Scheme, func(t *testing.T) {
+		t.Run(p.ID, func(t *testing.T) {
 			out := must(t, "", "--server", s.GRPC, "sign", p.ID, "--viewer", "alice", "--check")
 			if !strings.Contains(out, "good token 200, tampered token 403") {
 				t.Errorf("--check said:\n%s", out)
