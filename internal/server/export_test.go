@@ -16,3 +16,6 @@ func HTTPStatusOf(r tokens.Reason) int { return httpStatus(statusOf(codeOf(r), r
 
 // Handler is what ServeHTTP serves, to ask it when its listener is closed.
 func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// FanOut is fanOut.
+func FanOut(n, width int, fn func(int)) { fanOut(n, width, fn) }

@@ -35,27 +35,6 @@ func (s *playbackService) SignPlayback(ctx context.Context, r *tokensvcv1.SignPl
 	return &tokensvcv1.SignPlaybackResponse{Credential: credentialProto(c)}, nil
 }
 
-// BatchSignPlayback implements PlaybackService. Each item has its own outcome, good or bad.
-func (s *playbackService) BatchSignPlayback(ctx context.Context, r *tokensvcv1.BatchSignPlaybackRequest) (*tokensvcv1.BatchSignPlaybackResponse, error) {
-	out := &tokensvcv1.BatchSignPlaybackResponse{Outcomes: make([]*tokensvcv1.SignOutcome, len(r.GetRequests()))}
-	all := make([]outcomeMessage, len(r.GetRequests()))
-	for i, item := range r.GetRequests() {
-		c, err := s.signItem(ctx, item)
-		out.Outcomes[i] = all[i].fill(c, err)
-	}
-	return out, nil
-}
-
-// signItem applies the rules of a request to an item too; for a call of its own an interceptor does.
-func (s *playbackService) signItem(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (signer.Credential, error) {
-	if !signPlainlyValid(r) {
-		if err := s.validator.Validate(r); err != nil {
-			return signer.Credential{}, err
-		}
-	}
-	return s.sign(ctx, r)
-}
-
 func (s *playbackService) sign(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (signer.Credential, error) {
 	if err := checkText("viewer", r.GetViewer()); err != nil {
 		return signer.Credential{}, err

@@ -114,6 +114,19 @@ func (s *Signer) check(p playback.Playback, rules func(playback.Playback, keysto
 	return rules(p, target.Target, s.now())
 }
 
+// Costly reports whether a token of the playback may cost milliseconds of a worker.
+func (s *Signer) Costly(p *playback.Entry) bool {
+	snapshot := s.keys.Snapshot()
+	if snapshot == nil {
+		return false
+	}
+	target := snapshot.Target(p.TargetID)
+	return target != nil && target.Active != nil && target.Active.Public() != nil
+}
+
+// Workers is how many costly signatures run at once.
+func (s *Signer) Workers() int { return s.cfg.Workers }
+
 // Sign makes a credential. Errors are *Error (the service cannot), *tokens.Error (the request may not)
 // or that of ctx.
 func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Credential, error) {
