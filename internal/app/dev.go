@@ -15,6 +15,7 @@ import (
 	"github.com/tokensvc/tokensvc/internal/config"
 	"github.com/tokensvc/tokensvc/internal/sandbox"
 	"github.com/tokensvc/tokensvc/internal/sandbox/edge"
+	"github.com/tokensvc/tokensvc/internal/sandbox/standins"
 	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
 	"github.com/tokensvc/tokensvc/tokens"
 )
@@ -27,14 +28,22 @@ type DevOptions struct {
 	Edge string
 	// Data is a folder to keep the store and the master key in; "" keeps everything in memory.
 	Data string
+	// Propagation is how long the edge takes to learn what has changed at a provider: above 0, at most ten
+	// minutes.
+	Propagation time.Duration
+	// CookieBoundToSecret ends the edge's sessions when the secret changes that opened them.
+	CookieBoundToSecret bool
 }
 
-// Dev is a service, a verifying edge and a small stream in one process.
+// Dev is a service, stand-ins of the providers, a verifying edge and a small stream in one process.
 type Dev struct {
-	app      *App
-	listener net.Listener
-	edge     *http.Server
-	data     string
+	app         *App
+	standins    *standins.Standins
+	resources   map[string]string // the provider of each resource at a stand-in
+	listener    net.Listener
+	edge        *http.Server
+	data        string
+	propagation time.Duration
 }
 
 // DevInfo tells what runs where.
@@ -45,6 +54,17 @@ type DevInfo struct {
 	Player    string        `json:"player"`
 	Data      string        `json:"data,omitempty"`
 	Playbacks []DevPlayback `json:"playbacks"`
+	// Providers are the addresses of the stand-ins.
+	Providers map[string]string `json:"providers"`
+	Terms     DevTerms          `json:"terms"`
+}
+
+// DevTerms are the times of rotation, as Go durations.
+type DevTerms struct {
+	MaxTokenLifetime string `json:"max_token_lifetime"`
+	SnapshotMaxAge   string `json:"snapshot_max_age"`
+	ClockSkew        string `json:"clock_skew"`
+	Propagation      string `json:"propagation"`
 }
 
 // DevPlayback is one of the sandbox's playbacks.
@@ -53,6 +73,10 @@ type DevPlayback struct {
 	Target string `json:"target"`
 	Scheme string `json:"scheme"`
 	URL    string `json:"url"`
+	// Provider is the target's.
+	Provider string `json:"provider"`
+	// Mode is how the target's key rotates; empty where it does not.
+	Mode string `json:"mode,omitempty"`
 }
 
 // NewDev assembles a sandbox with one playback for each scheme.
@@ -60,7 +84,10 @@ func NewDev(ctx context.Context, o DevOptions, in Inputs) (*Dev, error) {
 	if err := config.CheckLoopback(o.Edge); err != nil {
 		return nil, fmt.Errorf("--edge: %w", err)
 	}
-	d := &Dev{data: o.Data}
+	if o.Propagation <= 0 || o.Propagation > maxDevPropagation {
+		return nil, fmt.Errorf("--propagation: want more than 0s and at most %s, not %s", maxDevPropagation, o.Propagation)
+	}
+	d := &Dev{data: o.Data, propagation: o.Propagation, resources: map[string]string{}}
 	if err := d.open(ctx, o, in); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -89,14 +116,22 @@ func (d *Dev) open(ctx context.Context, o DevOptions, in Inputs) error {
 		"GET " + sandbox.PagePath: page, "GET " + sandbox.PagePath + "/": page,
 		"GET /{$}": http.RedirectHandler(sandbox.PagePath, http.StatusFound),
 	}
-	if d.app, err = New(ctx, o.Config, in); err != nil {
+	if err := d.startStandins(ctx, in.Now); err != nil {
+		return err
+	}
+	in.Sync = true
+	if d.app, err = New(ctx, sandboxed(o.Config, o.Propagation, d.standins.Credentials()), in); err != nil {
 		return err
 	}
 	if err := d.app.seed(ctx, d.origin()); err != nil {
 		return err
 	}
+	if err := d.app.stand(ctx, d.standins); err != nil {
+		return err
+	}
 	handler, err := edge.New(edge.Config{
-		Keys: d.app.acceptedKeys, Now: in.Now, PageOrigins: []string{"http://" + d.app.HTTPAddr()}, Streams: streams(),
+		Keys: d.keys, Now: in.Now, PageOrigins: []string{"http://" + d.app.HTTPAddr()}, Streams: streams(),
+		CookieBoundToSecret: o.CookieBoundToSecret,
 	})
 	if err != nil {
 		return err
@@ -106,6 +141,26 @@ func (d *Dev) open(ctx context.Context, o DevOptions, in Inputs) error {
 }
 
 func (d *Dev) origin() string { return "http://" + d.listener.Addr().String() }
+
+func (d *Dev) startStandins(ctx context.Context, now func() time.Time) error {
+	for _, e := range exhibits() {
+		for _, resource := range e.target.Resources {
+			d.resources[resource] = e.target.Provider
+		}
+	}
+	var err error
+	d.standins, err = standins.Start(ctx, standins.Config{Now: now, Propagation: d.propagation, PlaybackBase: d.origin(), Streams: []string{devStream}})
+	return err
+}
+
+// keys returns the keys that the edge of a provider knows now for a resource, or, where no stand-in has it, those
+// that the provider of a target would accept.
+func (d *Dev) keys(name string) []tokens.Key {
+	if provider, ok := d.resources[name]; ok {
+		return d.standins.Keys(provider, name)
+	}
+	return d.app.acceptedKeys(name)
+}
 
 // acceptedKeys returns the keys whose tokens the provider of a target would accept.
 func (a *App) acceptedKeys(target string) []tokens.Key {
@@ -130,9 +185,19 @@ func (d *Dev) Info() DevInfo {
 		Player: "http://" + d.app.HTTPAddr() + sandbox.PagePath, Data: d.data,
 	}
 	for _, e := range exhibits() {
-		info.Playbacks = append(info.Playbacks, DevPlayback{
-			ID: e.playback.ID, Target: e.target.ID, Scheme: e.target.Scheme, URL: d.origin() + e.stream.Playlist,
-		})
+		p := DevPlayback{
+			ID: e.playback.ID, Target: e.target.ID, Provider: e.target.Provider, Scheme: e.target.Scheme, URL: d.origin() + e.streams[0].Playlist,
+		}
+		if e.target.Account != "" {
+			p.Mode = string(e.target.Mode())
+		}
+		info.Playbacks = append(info.Playbacks, p)
+	}
+	c := d.standins.Credentials()
+	info.Providers = map[string]string{standins.Wowza: c.WowzaURL, standins.Qencode: c.QencodeURL, standins.Agora: c.AgoraURL}
+	info.Terms = DevTerms{
+		MaxTokenLifetime: devLifetime.String(), SnapshotMaxAge: devSnapshotMaxAge.String(), ClockSkew: devClockSkew.String(),
+		Propagation: d.propagation.String(),
 	}
 	return info
 }
@@ -156,7 +221,7 @@ func (d *Dev) Run(ctx context.Context) error {
 		}
 		return nil
 	})
-	return serving.Wait()
+	return errors.Join(serving.Wait(), d.standins.Close())
 }
 
 // Close frees what NewDev has opened.
@@ -169,6 +234,9 @@ func (d *Dev) Close() error {
 	}
 	if d.app != nil {
 		errs = append(errs, d.app.Close())
+	}
+	if d.standins != nil {
+		errs = append(errs, d.standins.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tokensvc/tokensvc/internal/app"
 )
@@ -14,7 +15,9 @@ import (
 func dev(t *testing.T, data string) (*running, app.DevInfo) {
 	t.Helper()
 	cfg := configIn(t.TempDir())
-	d, err := app.NewDev(t.Context(), app.DevOptions{Config: cfg, Edge: "127.0.0.1:0", Data: data}, inputs(io.Discard))
+	d, err := app.NewDev(t.Context(), app.DevOptions{
+		Config: cfg, Edge: "127.0.0.1:0", Data: data, Propagation: app.DefaultPropagation,
+	}, inputs(io.Discard))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,8 +46,8 @@ func fetch(t *testing.T, r *running, url string) int {
 // playsAll signs every playback of the sandbox and plays it; a changed token does not play.
 func playsAll(t *testing.T, r *running, info app.DevInfo) (keys []string) {
 	t.Helper()
-	if len(info.Playbacks) != 4 {
-		t.Fatalf("%d playbacks, want one for each scheme", len(info.Playbacks))
+	if len(info.Playbacks) != 6 {
+		t.Fatalf("%d playbacks, want one for each scheme and two pairs", len(info.Playbacks))
 	}
 	for _, p := range info.Playbacks {
 		c := r.must(t, "POST", "/v1/playbacks/"+p.ID+":sign", `{"viewer":"alice"}`)
@@ -93,8 +96,19 @@ func TestDevKeepsItsKeys(t *testing.T) {
 
 func TestDevListensOnLoopbackOnly(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0", "example.com:80"} {
-		if _, err := app.NewDev(t.Context(), app.DevOptions{Config: configIn(t.TempDir()), Edge: address}, inputs(io.Discard)); err == nil || !strings.Contains(err.Error(), "--edge") {
+		if _, err := app.NewDev(t.Context(), app.DevOptions{
+			Config: configIn(t.TempDir()), Edge: address, Propagation: app.DefaultPropagation,
+		}, inputs(io.Discard)); err == nil || !strings.Contains(err.Error(), "--edge") {
 			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+func TestDevWantsAPropagationTime(t *testing.T) {
+	for _, p := range []time.Duration{0, -time.Second, time.Hour} {
+		o := app.DevOptions{Config: configIn(t.TempDir()), Edge: "127.0.0.1:0", Propagation: p}
+		if _, err := app.NewDev(t.Context(), o, inputs(io.Discard)); err == nil || !strings.Contains(err.Error(), "--propagation") {
+			t.Errorf("%s: %v", p, err)
 		}
 	}
 }
