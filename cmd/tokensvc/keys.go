@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
+	"github.com/tokensvc/tokensvc/internal/keyimport"
 )
 
 func newKeys(c *common) *cobra.Command {
@@ -55,12 +54,6 @@ func newKeysImport(c *common) *cobra.Command {
 		request  tokensvcv1.ImportKeyRequest
 		encoding string
 	)
-	encodings := map[string]tokensvcv1.KeyEncoding{
-		"auto": tokensvcv1.KeyEncoding_KEY_ENCODING_UNSPECIFIED, "text": tokensvcv1.KeyEncoding_KEY_ENCODING_TEXT,
-		"hex": tokensvcv1.KeyEncoding_KEY_ENCODING_HEX, "base64": tokensvcv1.KeyEncoding_KEY_ENCODING_BASE64,
-		"pem": tokensvcv1.KeyEncoding_KEY_ENCODING_PEM, "der": tokensvcv1.KeyEncoding_KEY_ENCODING_DER, "jwk": tokensvcv1.KeyEncoding_KEY_ENCODING_JWK,
-	}
-	names := strings.Join(slices.Sorted(maps.Keys(encodings)), ", ")
 	cmd := &cobra.Command{
 		Use:   "import TARGET [FILE|-]",
 		Short: "Import a key from a file or stdin",
@@ -69,9 +62,8 @@ func newKeysImport(c *common) *cobra.Command {
 		Example: "  tokensvc keys import live secret.txt --activate\n  tokensvc keys import vod key.pem --kid ec25a6a6-b31e-4ac9-af01-711460421c6b",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e, ok := encodings[encoding]
-			if !ok {
-				return usageError("--encoding is one of %s, not %q", names, encoding)
+			if _, err := keyimport.ParseEncoding(encoding); err != nil {
+				return usageError("--%v, not %q", err, encoding)
 			}
 			source := "-"
 			if len(args) == 2 {
@@ -81,7 +73,8 @@ func newKeysImport(c *common) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			request.TargetId, request.Material, request.Encoding = args[0], material, e
+			request.TargetId, request.Material = args[0], material
+			request.Encoding = tokensvcv1.KeyEncoding(tokensvcv1.KeyEncoding_value["KEY_ENCODING_"+strings.ToUpper(encoding)]) // auto is unspecified
 			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
 				answer, err := api.keys.ImportKey(ctx, &request)
 				if err != nil {
@@ -94,7 +87,7 @@ func newKeysImport(c *common) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&encoding, "encoding", "auto", "how the key is written: "+names)
+	flags.StringVar(&encoding, "encoding", "auto", "how the key is written: auto, text, hex, base64, pem, der or jwk")
 	flags.StringVar(&request.Kid, "kid", "", "the provider's id of the key (Qencode)")
 	flags.BoolVar(&request.Activate, "activate", false, "make it the active key at once")
 	flags.BoolVar(&request.AllowShort, "allow-short", false, "admit a short secret")

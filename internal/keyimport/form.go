@@ -44,12 +44,3 @@ func (f form) wants() string {
 	}
 	return "another key"
 }
-
-// entropy returns the most bits that n characters of the form can hold.
-func (f form) entropy(n int) int {
-	const milliBitsPerAlnum = 5954 // log2(62)
-	if f == formAlnum {
-		return n * milliBitsPerAlnum / 1000
-	}
-	return 4 * n
-}

@@ -79,9 +79,6 @@ type Result struct {
 	Material tokens.Material
 	// Kind says what was recognised, for example "PKCS#1 PEM, RSA 4096".
 	Kind string
-	// Bits is the length of an RSA modulus; for a shared secret the most entropy, in bits, that so
-	// many characters of its alphabet can hold.
-	Bits int
 	// Fingerprint is that of the prepared key.
 	Fingerprint string
 	// KID equals Material.ID; empty where the format has no key ids.

@@ -46,11 +46,9 @@ func readRSA(scheme tokens.Scheme, raw []byte, opts Options) (Result, error) {
 		return Result{}, tokens.KeyError("the RSA key cannot be written as PKCS#8")
 	}
 	defer clear(der)
-	bits := f.key.N.BitLen()
 	return Result{
 		Material: tokens.Material{ID: kid, Secret: tokens.NewSecret(der), AllowShort: opts.AllowShort},
-		Kind:     fmt.Sprintf("%s, RSA %d", f.kind, bits),
-		Bits:     bits,
+		Kind:     fmt.Sprintf("%s, RSA %d", f.kind, f.key.N.BitLen()),
 	}, nil
 }
 

@@ -194,7 +194,6 @@ func (r secretReader) result(secret, wrapping string) (Result, error) {
 	return Result{
 		Material: r.material(secret),
 		Kind:     wrapping + r.says("", secret),
-		Bits:     r.form.entropy(len(secret)),
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -73,7 +74,7 @@ func (s *tokenService) verdict(out *tokensvcv1.VerifyTokenResponse, err error) (
 	if !errors.As(err, &refused) || !errors.Is(err, tokens.ErrRefused) {
 		return nil, err
 	}
-	out.Reason, out.Message = string(refused.Reason), refused.Message
+	out.Reason, out.Message = string(refused.Reason), sound(refused.Message)
 	return out, nil
 }
 
@@ -117,18 +118,22 @@ func (s *tokenService) ExplainToken(ctx context.Context, r *tokensvcv1.ExplainTo
 	return explanationProto(e, now), nil
 }
 
+// sound replaces what is not UTF-8: a message that holds it cannot be sent.
+func sound(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+
+// explanationProto makes an answer that can be sent, whatever bytes the token hid.
 func explanationProto(e tokens.Explanation, now time.Time) *tokensvcv1.ExplainTokenResponse {
 	out := &tokensvcv1.ExplainTokenResponse{Scheme: e.Scheme, ServerTime: timestamppb.New(now)}
 	for _, f := range e.Fields {
-		out.Fields = append(out.Fields, &tokensvcv1.TokenField{Name: f.Name, Value: f.Value, Note: f.Note})
+		out.Fields = append(out.Fields, &tokensvcv1.TokenField{Name: sound(f.Name), Value: sound(f.Value), Note: sound(f.Note)})
 	}
 	for _, c := range e.Checks {
-		out.Checks = append(out.Checks, &tokensvcv1.TokenCheck{Name: c.Name, Outcome: outcomeProto(c.Outcome), Reason: string(c.Reason), Message: c.Message})
+		out.Checks = append(out.Checks, &tokensvcv1.TokenCheck{Name: c.Name, Outcome: checkOutcomeProto(c.Outcome), Reason: string(c.Reason), Message: sound(c.Message)})
 	}
 	return out
 }
 
-func outcomeProto(o tokens.Outcome) tokensvcv1.CheckOutcome {
+func checkOutcomeProto(o tokens.Outcome) tokensvcv1.CheckOutcome {
 	switch o {
 	case tokens.Passed:
 		return tokensvcv1.CheckOutcome_CHECK_OUTCOME_PASSED
