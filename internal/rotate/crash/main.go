@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/signal"
 	"runtime"
@@ -35,6 +36,7 @@ func run(ctx context.Context, args []string, out, diagnostics io.Writer) int {
 	runs := flags.Int("runs", 10_000, "how many `runs`")
 	seed := flags.Uint64("seed", 1, "the `seed` of the random ones")
 	workers := flags.Int("workers", runtime.GOMAXPROCS(0), "how many `workers` at once")
+	file := flags.Bool("sqlite", false, "keep every run's store in an SQLite file instead of in memory")
 	mutations := flags.Bool("mutations", false, "drop one rule after the other instead, and expect each to be noticed")
 	if err := flags.Parse(args); err != nil {
 		return 2
@@ -42,7 +44,11 @@ func run(ctx context.Context, args []string, out, diagnostics io.Writer) int {
 	if *mutations {
 		return mutate(ctx, out)
 	}
-	tally := rotatetest.RunAll(ctx, rotatetest.Mixed(*runs, *seed), *runs, *workers)
+	scenarios := rotatetest.Mixed(*runs, *seed)
+	if *file {
+		scenarios = inFiles(scenarios)
+	}
+	tally := rotatetest.RunAll(ctx, scenarios, *runs, *workers)
 	for _, v := range tally.First {
 		_, _ = fmt.Fprintln(out, v)
 	}
@@ -51,6 +57,18 @@ func run(ctx context.Context, args []string, out, diagnostics io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// inFiles gives every scenario a store in a file.
+func inFiles(scenarios iter.Seq[rotatetest.Scenario]) iter.Seq[rotatetest.Scenario] {
+	return func(yield func(rotatetest.Scenario) bool) {
+		for s := range scenarios {
+			s.Open = rotatetest.SQLite
+			if !yield(s) {
+				return
+			}
+		}
+	}
 }
 
 func mutate(ctx context.Context, out io.Writer) int {

@@ -25,7 +25,7 @@ func (w *World) check() error {
 				return fmt.Errorf("active key %d has no secret", k.Version)
 			}
 		case keystore.Retired, keystore.Destroyed:
-			if !w.scenario.Breaks && w.Vendor.Accepts(k.Fingerprint) && !inUse(r, k.Fingerprint) {
+			if !w.scenario.Breaks && w.backend.Accepts(k.Fingerprint) && !inUse(r, k.Fingerprint) {
 				return fmt.Errorf("key %d is %s and still accepted", k.Version, k.State)
 			}
 			if k.State == keystore.Destroyed && len(k.Sealed) > 0 {
@@ -42,7 +42,7 @@ func (w *World) check() error {
 		if !w.Now().Before(t.exp) {
 			continue
 		}
-		if !w.scenario.Breaks && !w.Vendor.Accepts(t.fingerprint) {
+		if !w.scenario.Breaks && !w.backend.Accepts(t.fingerprint) {
 			return fmt.Errorf("a token of key %d from tick %d is broken %s before its time", t.version, int(t.iat.Sub(w.begin)/Tick), t.exp.Sub(w.Now()))
 		}
 		live = append(live, t)
@@ -69,13 +69,13 @@ func (w *World) checkEnd() error {
 	if active == nil || !active.Horizon.IsZero() {
 		return errors.New("nothing can be signed at the end")
 	}
-	for _, k := range w.Vendor.keys {
+	for _, kid := range w.backend.KIDs() {
 		known := slices.ContainsFunc(r.Keys, func(own keystore.Key) bool {
-			return own.KID == k.kid && (own.State == keystore.Active || own.State == keystore.Retiring)
+			return own.KID == kid && (own.State == keystore.Active || own.State == keystore.Retiring)
 		})
-		quarantined := slices.ContainsFunc(r.Orphans, func(o keystore.Orphan) bool { return o.KID == k.kid })
+		quarantined := slices.ContainsFunc(r.Orphans, func(o keystore.Orphan) bool { return o.KID == kid })
 		if !known && !quarantined {
-			return fmt.Errorf("a key that nobody knows is left at the provider (%s)", k.kid)
+			return fmt.Errorf("a key that nobody knows is left at the provider (%s)", kid)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/schemes"
 	"github.com/tokensvc/tokensvc/internal/signer"
 	"github.com/tokensvc/tokensvc/keystore"
 	"github.com/tokensvc/tokensvc/tokens"
@@ -33,7 +34,10 @@ func (v view) List(context.Context, keystore.Page) ([]keystore.Record, error) {
 	i := max(len(v.world.history)-1-v.age, 0)
 	r := v.world.history[i].Clone()
 	for j := range r.Keys {
-		r.Keys[j].KID, r.Keys[j].Slot = "", 0
+		r.Keys[j].Slot = 0
+		if r.Target.Scheme != schemes.QencodeJWT {
+			r.Keys[j].KID = ""
+		}
 		if v.world.mutation == NoClamp {
 			r.Keys[j].Horizon = time.Time{}
 		}

@@ -3,6 +3,7 @@ package rotatetest
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"sync"
 )
@@ -13,7 +14,7 @@ func downs() []int { return []int{0, 1, 5, 25} }
 
 // Singles yields every single crash, every single answer, and every answer with every crash after it, up to
 // the given points and calls, for every kind of provider.
-func Singles(points, calls int) func(yield func(Scenario) bool) {
+func Singles(points, calls int) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
 		for kind := range Kinds {
 			for call := 0; call <= calls; call++ {
@@ -45,7 +46,7 @@ func Singles(points, calls int) func(yield func(Scenario) bool) {
 }
 
 // Pairs yields every pair of crashes up to the given point, for every kind of provider and every time down.
-func Pairs(points int) func(yield func(Scenario) bool) {
+func Pairs(points int) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
 		for kind := range Kinds {
 			for a := 1; a <= points; a++ {
@@ -62,7 +63,7 @@ func Pairs(points int) func(yield func(Scenario) bool) {
 }
 
 // Random yields scenarios with several crashes and several bad answers, without end.
-func Random(seed uint64) func(yield func(Scenario) bool) {
+func Random(seed uint64) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
 		r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the seed has to repeat a run
 		for {
@@ -91,7 +92,7 @@ func Mixed(n int, seed uint64) func(yield func(Scenario) bool) {
 	const points, calls = 60, 30
 	return func(yield func(Scenario) bool) {
 		left := n
-		give := func(scenarios func(yield func(Scenario) bool), most int) bool {
+		give := func(scenarios iter.Seq[Scenario], most int) bool {
 			for s := range scenarios {
 				if left == 0 {
 					return false
@@ -116,7 +117,7 @@ func Mixed(n int, seed uint64) func(yield func(Scenario) bool) {
 }
 
 // spread yields about n scenarios at even distances.
-func spread(scenarios func(yield func(Scenario) bool), n int) func(yield func(Scenario) bool) {
+func spread(scenarios iter.Seq[Scenario], n int) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
 		total := 0
 		for range scenarios {
@@ -145,7 +146,7 @@ type Tally struct {
 const firstViolations = 10
 
 // RunAll runs at most limit scenarios, several at once; 0 means all.
-func RunAll(ctx context.Context, scenarios func(yield func(Scenario) bool), limit, workers int) Tally {
+func RunAll(ctx context.Context, scenarios iter.Seq[Scenario], limit, workers int) Tally {
 	var tally Tally
 	var mu sync.Mutex
 	var wg sync.WaitGroup

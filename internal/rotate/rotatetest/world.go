@@ -83,6 +83,8 @@ type Scenario struct {
 	Twin bool
 	// Breaks means that tokens may break before their time.
 	Breaks bool
+	// Backend returns another provider than the one in memory. It has to give Answers and Script itself.
+	Backend func(s Scenario, now func() time.Time, propagation, maxCall time.Duration) (Backend, error)
 	// Open returns another store than the one in memory, and what closes it.
 	Open func(ctx context.Context, now func() time.Time) (keystore.Store, func() error, error)
 }
@@ -112,9 +114,11 @@ type token struct {
 
 // World holds what survives a crash, and the process that may die.
 type World struct {
+	// Vendor is the provider in memory; another Backend leaves it unused.
 	Vendor *Vendor
 	Target string
 
+	backend   Backend
 	scenario  Scenario
 	mutation  Mutation
 	tick      int
@@ -193,31 +197,27 @@ func New(ctx context.Context, s Scenario) (*World, error) {
 			return nil, err
 		}
 	}
-	target := keystore.Target{
-		ID: w.Target, Provider: "wowza", Scheme: schemes.WowzaHdnts, Account: "main", Resources: []string{"first"}, MaxTokenLifetime: lifetime,
-		Policy: keystore.Policy{Every: period, SoleOwner: true},
+	w.Vendor = NewVendor(schemes.WowzaHdnts, w.Now, propagation)
+	w.Vendor.answers, w.Vendor.script = s.Answers, s.Script
+	w.backend = inMemory{w.Vendor, s.Kind}
+	if s.Backend != nil {
+		if w.backend, err = s.Backend(s, w.Now, propagation, maxCall); err != nil {
+			return nil, errors.Join(err, w.closing())
+		}
 	}
-	switch s.Kind {
-	case Minter:
-		target.Provider = "qencode"
-	case Pair:
-		target.Resources = append(target.Resources, "second")
-	default:
-	}
+	target := w.backend.Target()
+	target.ID, target.Account, target.MaxTokenLifetime = w.Target, "main", lifetime
+	target.Policy = keystore.Policy{Every: period, SoleOwner: true}
 	if s.Policy != nil {
 		s.Policy(&target.Policy)
 	}
-	w.entry = playback.NewEntry(playback.Playback{
-		ID: "p", TargetID: w.Target, URL: "https://edge.example/1/stream/playlist.m3u8", Hdnts: &playback.Hdnts{StreamID: "stream"}, TTL: lifetime,
-	})
+	w.entry = playback.NewEntry(film(target))
 	if _, err := w.store.Create(ctx, target); err != nil {
 		return nil, err
 	}
 	if w.mutation == NoJournal {
 		w.lazy = &lazyStore{Store: w.store}
 	}
-	w.Vendor = NewVendor(target.Scheme, w.Now, propagation)
-	w.Vendor.answers, w.Vendor.script = s.Answers, s.Script
 	for age := range cacheTicks + 1 {
 		w.replicas = append(w.replicas, newReplica(w, age, 0))
 	}
@@ -256,20 +256,23 @@ func (w *World) process(store keystore.Store, point func(string)) *rotate.Execut
 	traits := provider.Traits{Slots: 1, Propagation: t.Propagation, MaxCall: maxCall}
 	return rotate.New(rotate.Config{
 		Store: store, Sealer: w.sealer, Clock: w.Now, Timing: t, Log: slog.New(slog.DiscardHandler),
-		Providers: func(keystore.Target) (provider.Provider, error) { return w.provider(traits), nil },
+		Providers: func(keystore.Target) (provider.Provider, error) { return w.backend.Provider(traits), nil },
 		Crash:     point,
 	})
 }
 
-func (w *World) provider(traits provider.Traits) provider.Provider {
-	switch w.scenario.Kind {
-	case Minter:
-		return w.Vendor.Minter(traits)
-	case BlindSetter:
-		return w.Vendor.BlindSetter(traits)
+// film is a playback of the target that tokens of its scheme can be bound to.
+func film(t keystore.Target) playback.Playback {
+	p := playback.Playback{ID: "film", TargetID: t.ID, URL: "https://edge.example/1/stream/playlist.m3u8", TTL: lifetime}
+	switch t.Scheme {
+	case schemes.QencodeJWT:
+		p.Qencode = &playback.Qencode{URI: "stream"}
+	case schemes.AgoraTimestamp:
+		p.Agora = &playback.Agora{}
 	default:
-		return w.Vendor.Setter(traits)
+		p.Hdnts = &playback.Hdnts{StreamID: "stream"}
 	}
+	return p
 }
 
 func (w *World) point(string) {
@@ -290,7 +293,7 @@ func (w *World) run(ctx context.Context) error {
 		if w.tick == horizon+settling {
 			op := w.Record().Operation
 			if op == nil {
-				return fmt.Errorf("at the end there are %d versions, %d orphans and %d keys at the provider", len(w.Record().Keys), len(w.Record().Orphans), len(w.Vendor.keys))
+				return fmt.Errorf("at the end there are %d versions, %d orphans and %d keys at the provider", len(w.Record().Keys), len(w.Record().Orphans), len(w.backend.KIDs()))
 			}
 			return fmt.Errorf("operation stuck at %s after %d tries (%s)", op.Step, op.Tries, op.LastError)
 		}
