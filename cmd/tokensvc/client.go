@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 
+	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
 )
@@ -31,4 +34,26 @@ func (c *common) call(ctx context.Context, fn func(context.Context, client) erro
 		tokens:    tokensvcv1.NewTokenServiceClient(conn),
 		keys:      tokensvcv1.NewKeyServiceClient(conn),
 	})
+}
+
+// show calls the service and prints what it answers.
+func show[M proto.Message](cmd *cobra.Command, c *common, fetch func(context.Context, client) (M, error), text func(io.Writer, M) error) error {
+	return c.call(cmd.Context(), func(ctx context.Context, api client) error {
+		m, err := fetch(ctx, api)
+		if err != nil {
+			return err
+		}
+		return c.print(m, func(w io.Writer) error { return text(w, m) })
+	})
+}
+
+// pages calls fetch with the token of each page until there is none.
+func pages(fetch func(token string) (next string, err error)) error {
+	for token := ""; ; {
+		next, err := fetch(token)
+		if err != nil || next == "" {
+			return err
+		}
+		token = next
+	}
 }

@@ -150,13 +150,10 @@ func newPlaybacksCreate(c *common) *cobra.Command {
 			if _, err := f.apply(cmd, &p); err != nil {
 				return err
 			}
-			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
+			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.Playback, error) {
 				answer, err := api.playbacks.CreatePlayback(ctx, &tokensvcv1.CreatePlaybackRequest{Playback: &p})
-				if err != nil {
-					return err
-				}
-				return c.print(answer.GetPlayback(), func(w io.Writer) error { return printPlayback(w, answer.GetPlayback()) })
-			})
+				return answer.GetPlayback(), err
+			}, printPlayback)
 		},
 	}
 	cmd.Flags().StringVar(&p.TargetId, "target", "", "the target whose key signs")
@@ -170,13 +167,10 @@ func newPlaybacksGet(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "get ID", Short: "Show a playback", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
+			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.Playback, error) {
 				answer, err := api.playbacks.GetPlayback(ctx, &tokensvcv1.GetPlaybackRequest{Id: args[0]})
-				if err != nil {
-					return err
-				}
-				return c.print(answer.GetPlayback(), func(w io.Writer) error { return printPlayback(w, answer.GetPlayback()) })
-			})
+				return answer.GetPlayback(), err
+			}, printPlayback)
 		},
 	}
 }
@@ -185,25 +179,19 @@ func newPlaybacksList(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List playbacks", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
+			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.ListPlaybacksResponse, error) {
 				all := &tokensvcv1.ListPlaybacksResponse{}
-				for next := ""; ; {
-					page, err := api.playbacks.ListPlaybacks(ctx, &tokensvcv1.ListPlaybacksRequest{PageSize: 1000, PageToken: next})
-					if err != nil {
-						return err
-					}
+				return all, pages(func(token string) (string, error) {
+					page, err := api.playbacks.ListPlaybacks(ctx, &tokensvcv1.ListPlaybacksRequest{PageSize: 1000, PageToken: token})
 					all.Playbacks = append(all.Playbacks, page.GetPlaybacks()...)
-					if next = page.GetNextPageToken(); next == "" {
-						break
-					}
-				}
-				return c.print(all, func(w io.Writer) error {
-					rows := [][]string{{"PLAYBACK", "TARGET", "TTL", "URL"}}
-					for _, p := range all.GetPlaybacks() {
-						rows = append(rows, []string{p.GetId(), p.GetTargetId(), span(p.GetTtl()), p.GetUrl()})
-					}
-					return table(w, rows)
+					return page.GetNextPageToken(), err
 				})
+			}, func(w io.Writer, all *tokensvcv1.ListPlaybacksResponse) error {
+				rows := [][]string{{"PLAYBACK", "TARGET", "TTL", "URL"}}
+				for _, p := range all.GetPlaybacks() {
+					rows = append(rows, []string{p.GetId(), p.GetTargetId(), span(p.GetTtl()), p.GetUrl()})
+				}
+				return table(w, rows)
 			})
 		},
 	}
@@ -222,13 +210,10 @@ func newPlaybacksUpdate(c *common) *cobra.Command {
 			if len(paths) == 0 {
 				return usageError("name at least one setting to change; see --help")
 			}
-			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
+			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.Playback, error) {
 				answer, err := api.playbacks.UpdatePlayback(ctx, &tokensvcv1.UpdatePlaybackRequest{Playback: p, UpdateMask: &fieldmaskpb.FieldMask{Paths: paths}})
-				if err != nil {
-					return err
-				}
-				return c.print(answer.GetPlayback(), func(w io.Writer) error { return printPlayback(w, answer.GetPlayback()) })
-			})
+				return answer.GetPlayback(), err
+			}, printPlayback)
 		},
 	}
 	f.bind(cmd)
@@ -239,15 +224,11 @@ func newPlaybacksDelete(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete ID", Short: "Remove a playback; tokens that were signed for it live until they expire", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
-				answer, err := api.playbacks.DeletePlayback(ctx, &tokensvcv1.DeletePlaybackRequest{Id: args[0]})
-				if err != nil {
-					return err
-				}
-				return c.print(answer, func(w io.Writer) error {
-					_, err := fmt.Fprintf(w, "playback %s deleted\n", args[0])
-					return err
-				})
+			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.DeletePlaybackResponse, error) {
+				return api.playbacks.DeletePlayback(ctx, &tokensvcv1.DeletePlaybackRequest{Id: args[0]})
+			}, func(w io.Writer, _ *tokensvcv1.DeletePlaybackResponse) error {
+				_, err := fmt.Fprintf(w, "playback %s deleted\n", args[0])
+				return err
 			})
 		},
 	}

@@ -82,13 +82,10 @@ func newTargetsCreate(c *common) *cobra.Command {
 			if _, err := f.apply(cmd, &target); err != nil {
 				return err
 			}
-			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
+			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.Target, error) {
 				answer, err := api.keys.CreateTarget(ctx, &tokensvcv1.CreateTargetRequest{Target: &target})
-				if err != nil {
-					return err
-				}
-				return c.print(answer.GetTarget(), func(w io.Writer) error { return printTarget(w, answer.GetTarget()) })
-			})
+				return answer.GetTarget(), err
+			}, printTarget)
 		},
 	}
 	cmd.Flags().StringVar(&target.Provider, "provider", "", "wowza, akamai, qencode or agora")
@@ -101,13 +98,10 @@ func newTargetsGet(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "get ID", Short: "Show a target", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
+			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.Target, error) {
 				answer, err := api.keys.GetTarget(ctx, &tokensvcv1.GetTargetRequest{Id: args[0]})
-				if err != nil {
-					return err
-				}
-				return c.print(answer.GetTarget(), func(w io.Writer) error { return printTarget(w, answer.GetTarget()) })
-			})
+				return answer.GetTarget(), err
+			}, printTarget)
 		},
 	}
 }
@@ -116,25 +110,19 @@ func newTargetsList(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List targets", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
+			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.ListTargetsResponse, error) {
 				all := &tokensvcv1.ListTargetsResponse{}
-				for next := ""; ; {
-					page, err := api.keys.ListTargets(ctx, &tokensvcv1.ListTargetsRequest{PageSize: 1000, PageToken: next})
-					if err != nil {
-						return err
-					}
+				return all, pages(func(token string) (string, error) {
+					page, err := api.keys.ListTargets(ctx, &tokensvcv1.ListTargetsRequest{PageSize: 1000, PageToken: token})
 					all.Targets = append(all.Targets, page.GetTargets()...)
-					if next = page.GetNextPageToken(); next == "" {
-						break
-					}
-				}
-				return c.print(all, func(w io.Writer) error {
-					rows := [][]string{{"TARGET", "PROVIDER", "SCHEME", "MAX LIFETIME", "DESCRIPTION"}}
-					for _, t := range all.GetTargets() {
-						rows = append(rows, []string{t.GetId(), t.GetProvider(), t.GetScheme(), span(t.GetMaxTokenLifetime()), t.GetDescription()})
-					}
-					return table(w, rows)
+					return page.GetNextPageToken(), err
 				})
+			}, func(w io.Writer, all *tokensvcv1.ListTargetsResponse) error {
+				rows := [][]string{{"TARGET", "PROVIDER", "SCHEME", "MAX LIFETIME", "DESCRIPTION"}}
+				for _, t := range all.GetTargets() {
+					rows = append(rows, []string{t.GetId(), t.GetProvider(), t.GetScheme(), span(t.GetMaxTokenLifetime()), t.GetDescription()})
+				}
+				return table(w, rows)
 			})
 		},
 	}
@@ -153,13 +141,10 @@ func newTargetsUpdate(c *common) *cobra.Command {
 			if len(paths) == 0 {
 				return usageError("name at least one setting to change; see --help")
 			}
-			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
+			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.Target, error) {
 				answer, err := api.keys.UpdateTarget(ctx, &tokensvcv1.UpdateTargetRequest{Target: target, UpdateMask: &fieldmaskpb.FieldMask{Paths: paths}})
-				if err != nil {
-					return err
-				}
-				return c.print(answer.GetTarget(), func(w io.Writer) error { return printTarget(w, answer.GetTarget()) })
-			})
+				return answer.GetTarget(), err
+			}, printTarget)
 		},
 	}
 	f.bind(cmd)
@@ -170,15 +155,11 @@ func newTargetsDelete(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete ID", Short: "Remove a target that has no playbacks and whose keys are all destroyed", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
-				answer, err := api.keys.DeleteTarget(ctx, &tokensvcv1.DeleteTargetRequest{Id: args[0]})
-				if err != nil {
-					return err
-				}
-				return c.print(answer, func(w io.Writer) error {
-					_, err := fmt.Fprintf(w, "target %s deleted\n", args[0])
-					return err
-				})
+			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.DeleteTargetResponse, error) {
+				return api.keys.DeleteTarget(ctx, &tokensvcv1.DeleteTargetRequest{Id: args[0]})
+			}, func(w io.Writer, _ *tokensvcv1.DeleteTargetResponse) error {
+				_, err := fmt.Fprintf(w, "target %s deleted\n", args[0])
+				return err
 			})
 		},
 	}

@@ -138,21 +138,6 @@ func (c *Catalogue) RefreshOne(ctx context.Context, id string) error {
 // Run refreshes on every hint and at least every poll, until ctx ends. Bursts of hints share one
 // refresh.
 func (c *Catalogue) Run(ctx context.Context, hints <-chan struct{}, poll time.Duration) error {
-	ticker := time.NewTicker(poll)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case _, ok := <-hints:
-			if !ok {
-				hints = nil
-				continue
-			}
-		case <-ticker.C:
-		}
-		if err := c.Refresh(ctx); err != nil && ctx.Err() == nil {
-			c.log.Warn("playbacks not refreshed", "error", err)
-		}
-	}
+	keystore.Follow(ctx, hints, poll, c.Refresh, func(err error) { c.log.Warn("playbacks not refreshed", "error", err) })
+	return nil
 }

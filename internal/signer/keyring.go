@@ -214,22 +214,8 @@ func Ref(target string, version int) string { return fmt.Sprintf("%s/%d", target
 
 // Run refreshes on every hint of the store, and at least every poll, until ctx ends.
 func (k *Keyring) Run(ctx context.Context, poll time.Duration) error {
-	hints := k.store.Watch(ctx)
-	ticker := time.NewTicker(poll)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case _, ok := <-hints:
-			if !ok {
-				hints = nil
-				continue
-			}
-		case <-ticker.C:
-		}
-		if err := k.Refresh(ctx); err != nil && ctx.Err() == nil {
-			k.log.Warn("keyring not refreshed; the snapshot grows old", "age", k.Age().Round(time.Millisecond).String(), "error", err)
-		}
-	}
+	keystore.Follow(ctx, k.store.Watch(ctx), poll, k.Refresh, func(err error) {
+		k.log.Warn("keyring not refreshed; the snapshot grows old", "age", k.Age().Round(time.Millisecond).String(), "error", err)
+	})
+	return nil
 }
