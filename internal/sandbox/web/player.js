@@ -13,6 +13,7 @@ const data = document.body.dataset;
 let credential; // the newest one
 let clockOffset = 0; // the server's clock less ours, in ms
 let refreshAt = 0; // on the server's clock, in ms
+const signedBases = new Set(); // what the URLs that were signed have in front of their "?"
 
 const show = (id, text) => { document.getElementById(id).textContent = text; };
 const serverNow = () => Date.now() + clockOffset;
@@ -55,6 +56,7 @@ async function sign() {
   credential = body.credential;
   clockOffset = Date.parse(credential.server_time) - Date.now();
   refreshAt = Date.parse(credential.refresh_after);
+  signedBases.add(credential.url.split('?', 1)[0]);
   data.key = String(credential.key ?? '');
   show('key', data.key);
   show('url', credential.url);
@@ -76,9 +78,11 @@ async function keepFresh() {
 
 // withFreshToken swaps the token parameters in url for those of the newest credential. It works on the text:
 // URLSearchParams would percent-encode the token, and edges read it as it stands. URLs without a token
-// (segments that a cookie opens) stay as they are.
+// (segments that a cookie opens) stay as they are. A URL that was signed gives way to the newest as a whole: the
+// key of a pair moves to another address.
 function withFreshToken(url) {
   const [base, oldQuery] = url.split('?');
+  if (signedBases.has(base)) return credential.url;
   if (!oldQuery || new URL(base).origin !== new URL(credential.url).origin) return url;
   const name = (pair) => pair.split('=', 1)[0];
   const fresh = new Map((credential.url.split('?')[1] ?? '').split('&').map((pair) => [name(pair), pair]));
