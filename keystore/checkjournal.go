@@ -3,6 +3,8 @@ package keystore
 import (
 	"fmt"
 	"slices"
+
+	"github.com/tokensvc/tokensvc/tokens"
 )
 
 // Bounds of what a journal holds.
@@ -56,13 +58,13 @@ func checkJournal(before, after Record) error {
 func checkOperation(op *Operation, r Record) error {
 	switch {
 	case op.ID == "" || !validTargetID("o"+op.ID):
-		return fmt.Errorf("%w: %q is no operation id; use a UUID in lower case", ErrIllegal, clip(op.ID))
+		return fmt.Errorf("%w: %q is no operation id; use a UUID in lower case", ErrIllegal, tokens.Clip(op.ID))
 	case op.Target != r.Target.ID:
-		return fmt.Errorf("%w: operation %s is one of target %q", ErrIllegal, op.ID, clip(op.Target))
+		return fmt.Errorf("%w: operation %s is one of target %q", ErrIllegal, op.ID, tokens.Clip(op.Target))
 	case !slices.Contains([]Kind{Rotate, Adopt, Rollback}, op.Kind):
 		return fmt.Errorf("%w: operation %s has no valid kind", ErrIllegal, op.ID)
 	case !slices.Contains(steps(op.Mode), op.Step):
-		return fmt.Errorf("%w: operation %s of mode %q has no step %q", ErrIllegal, op.ID, clip(string(op.Mode)), clip(string(op.Step)))
+		return fmt.Errorf("%w: operation %s of mode %q has no step %q", ErrIllegal, op.ID, tokens.Clip(string(op.Mode)), tokens.Clip(string(op.Step)))
 	case op.From == op.To:
 		return fmt.Errorf("%w: operation %s has one key for both its old and its new one", ErrIllegal, op.ID)
 	case op.StartedAt.IsZero():
@@ -210,10 +212,10 @@ func checkOrphans(r Record) error {
 	kids := map[string]bool{}
 	for _, o := range r.Orphans {
 		if !validName(o.KID) {
-			return fmt.Errorf("%w: %q is no name of a key at a provider", ErrIllegal, clip(o.KID))
+			return fmt.Errorf("%w: %q is no name of a key at a provider", ErrIllegal, tokens.Clip(o.KID))
 		}
 		if kids[o.KID] {
-			return fmt.Errorf("%w: orphan %q is there twice", ErrIllegal, clip(o.KID))
+			return fmt.Errorf("%w: orphan %q is there twice", ErrIllegal, tokens.Clip(o.KID))
 		}
 		kids[o.KID] = true
 	}

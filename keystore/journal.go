@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/tokensvc/tokensvc/tokens"
 )
 
 // The functions of this file change the open operation of a record together with what must change with
@@ -294,7 +296,7 @@ func checkClose(op *Operation, r Record, outcome string) error {
 		legal = true
 	}
 	if !legal {
-		return fmt.Errorf("%w: operation %s of mode %s cannot be %q at step %s", ErrIllegal, op.ID, op.Mode, clip(outcome), op.Step)
+		return fmt.Errorf("%w: operation %s of mode %s cannot be %q at step %s", ErrIllegal, op.ID, op.Mode, tokens.Clip(outcome), op.Step)
 	}
 	return nil
 }
@@ -344,7 +346,7 @@ func (r *Record) Quarantine(kid string, now time.Time) error {
 func (r *Record) DropOrphan(kid string) error {
 	i := slices.IndexFunc(r.Orphans, func(o Orphan) bool { return o.KID == kid })
 	if i < 0 {
-		return fmt.Errorf("orphan %q of target %s: %w", clip(kid), r.Target.ID, ErrNotFound)
+		return fmt.Errorf("orphan %q of target %s: %w", tokens.Clip(kid), r.Target.ID, ErrNotFound)
 	}
 	r.Orphans = slices.Delete(r.Orphans, i, i+1)
 	return nil

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tokensvc/tokensvc/tokens"
 )
 
 // Values of Policy.OnDrift.
@@ -84,7 +86,7 @@ func parseWindow(s string) (opens, closes time.Duration, err error) {
 func timeOfDay(s string) (time.Duration, error) {
 	t, err := time.Parse("15:04", s)
 	if err != nil || len(s) != len("15:04") {
-		return 0, fmt.Errorf("%q is no time of day", clip(s))
+		return 0, fmt.Errorf("%q is no time of day", tokens.Clip(s))
 	}
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
 }
@@ -114,7 +116,7 @@ func (t Target) checkMode(m Mode) error {
 	case m == Pair && len(t.Resources) != maxResources:
 		return fmt.Errorf("%w: mode pair needs two resources, and target %s has %d", ErrIllegal, t.ID, len(t.Resources))
 	case m != Overlap && m != Cut && m != Pair:
-		return fmt.Errorf("%w: unknown mode %q; use overlap, cut or pair", ErrIllegal, clip(string(m)))
+		return fmt.Errorf("%w: unknown mode %q; use overlap, cut or pair", ErrIllegal, tokens.Clip(string(m)))
 	}
 	return nil
 }
@@ -150,7 +152,7 @@ func checkPolicy(t Target) error {
 		}
 	}
 	if !slices.Contains([]string{"", DriftAlert, DriftAdopt, DriftReassert}, p.OnDrift) {
-		return fmt.Errorf("%w: %q is no answer to a drift; use %s, %s or %s", ErrIllegal, clip(p.OnDrift), DriftAlert, DriftAdopt, DriftReassert)
+		return fmt.Errorf("%w: %q is no answer to a drift; use %s, %s or %s", ErrIllegal, tokens.Clip(p.OnDrift), DriftAlert, DriftAdopt, DriftReassert)
 	}
 	return checkProbeURL(t)
 }

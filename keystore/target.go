@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/tokensvc/tokensvc/tokens"
 )
 
 // Bounds of a target's texts, in bytes.
@@ -18,10 +20,10 @@ const (
 // way of CheckUpdate. It wraps ErrIllegal.
 func CheckTarget(t Target) error {
 	if !validTargetID(t.ID) {
-		return fmt.Errorf("%w: %q is no target id; use 1 to %d of a-z, 0-9 and \"-\", beginning with a letter and not ending with \"-\"", ErrIllegal, clip(t.ID), MaxTargetID)
+		return fmt.Errorf("%w: %q is no target id; use 1 to %d of a-z, 0-9 and \"-\", beginning with a letter and not ending with \"-\"", ErrIllegal, tokens.Clip(t.ID), MaxTargetID)
 	}
 	if !slices.Contains(Providers(), t.Provider) {
-		return fmt.Errorf("%w: unknown provider %q; use one of %v", ErrIllegal, clip(t.Provider), Providers())
+		return fmt.Errorf("%w: unknown provider %q; use one of %v", ErrIllegal, tokens.Clip(t.Provider), Providers())
 	}
 	if t.Scheme == "" {
 		return fmt.Errorf("%w: target %s names no scheme", ErrIllegal, t.ID)
@@ -83,12 +85,4 @@ func validTargetID(id string) bool {
 		}
 	}
 	return true
-}
-
-// clip bounds a refused text for an error message.
-func clip(s string) string {
-	if len(s) > MaxTargetID {
-		return s[:MaxTargetID] + "..."
-	}
-	return s
 }

@@ -49,6 +49,15 @@ func (e *Explanation) Fail(name string, err *Error) {
 	e.Checks = append(e.Checks, Check{Name: name, Outcome: Failed, Reason: err.Reason, Message: err.Message})
 }
 
+// Record records a check that was made: failed with err, or where that is nil passed.
+func (e *Explanation) Record(name string, err *Error, passed string) {
+	if err != nil {
+		e.Fail(name, err)
+		return
+	}
+	e.Pass(name, passed)
+}
+
 // Err returns the first failed check as a refusal, or nil when none failed. A nil result with a check
 // left out does not mean that the token is good.
 func (e *Explanation) Err() error {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/internal/refusal"
 )
 
 // Explain implements tokens.Scheme. Presented.Resource is the path of the URL; without it, or
@@ -19,15 +20,15 @@ func (Scheme) Explain(p tokens.Presented, now time.Time, keys ...tokens.Key) tok
 	}
 	out.Pass("form", "ts and sign are there once")
 	out.Fields = []tokens.Field{
-		{Name: "ts", Value: t.text, Note: "expires at " + showTime(t.ts)},
+		{Name: "ts", Value: t.text, Note: "expires at " + refusal.Time(t.ts)},
 		{Name: "sign_form", Value: string(t.form), Note: fmt.Sprintf("%d digits of the MD5", len(t.sign))},
 	}
 	explainPath(&out, &t, p.Resource)
 	explainSign(&out, &t, p.Resource, keys)
-	record(&out, "expiry", t.checkExpiry(now, p.Leeway), fmt.Sprintf("%d s are left", t.ts-now.Unix()))
+	out.Record("expiry", t.checkExpiry(now, p.Leeway), fmt.Sprintf("%d s are left", t.ts-now.Unix()))
 	switch {
 	case p.MaxLifetime > 0:
-		record(&out, "lifetime", t.checkLifetime(now, p.MaxLifetime), "within "+p.MaxLifetime.String())
+		out.Record("lifetime", t.checkLifetime(now, p.MaxLifetime), "within "+p.MaxLifetime.String())
 	default:
 		out.Skip("lifetime", "no cap was given")
 	}
@@ -87,12 +88,4 @@ func withHint(err *tokens.Error, token string) *tokens.Error {
 		err.Message += "; the token is percent-encoded, decode it once"
 	}
 	return err
-}
-
-func record(out *tokens.Explanation, name string, err *tokens.Error, passed string) {
-	if err != nil {
-		out.Fail(name, err)
-		return
-	}
-	out.Pass(name, passed)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/internal/refusal"
 )
 
 // maxToken bounds the text of a token: "ts=" and 19 digits, "&sign=" and 32 digits.
@@ -23,10 +24,10 @@ type parsed struct {
 // parse reads `ts=…&sign=…`, in either order and nothing else.
 func parse(token string) (parsed, *tokens.Error) {
 	if token == "" {
-		return parsed{}, malformed("the token is empty; want ts=…&sign=…")
+		return parsed{}, refusal.Malformed("the token is empty; want ts=…&sign=…")
 	}
 	if len(token) > maxToken {
-		return parsed{}, malformed("the token has %d bytes; at most %d", len(token), maxToken)
+		return parsed{}, refusal.Malformed("the token has %d bytes; at most %d", len(token), maxToken)
 	}
 	var out parsed
 	var sawTS, sawSign bool
@@ -34,20 +35,20 @@ func parse(token string) (parsed, *tokens.Error) {
 		name, value, _ := strings.Cut(parameter, "=")
 		switch {
 		case name == "ts" && sawTS, name == "sign" && sawSign:
-			return parsed{}, malformed("%s stands twice", name)
+			return parsed{}, refusal.Malformed("%s stands twice", name)
 		case name == "ts":
 			out.text, sawTS = value, true
 		case name == "sign":
 			out.sign, sawSign = value, true
 		default:
-			return parsed{}, malformed("holds something beside ts and sign; want ts=…&sign=…")
+			return parsed{}, refusal.Malformed("holds something beside ts and sign; want ts=…&sign=…")
 		}
 	}
 	switch {
 	case !sawTS:
 		return parsed{}, tokens.Refuse(tokens.NoExpiry, "ts is missing; want ts=…&sign=…")
 	case !sawSign:
-		return parsed{}, malformed("sign is missing; want ts=…&sign=…")
+		return parsed{}, refusal.Malformed("sign is missing; want ts=…&sign=…")
 	}
 	if err := out.read(); err != nil {
 		return parsed{}, err
@@ -58,17 +59,17 @@ func parse(token string) (parsed, *tokens.Error) {
 func (t *parsed) read() *tokens.Error {
 	for i := range len(t.text) {
 		if !isDigit(t.text[i]) {
-			return malformed("ts is not a decimal number of Unix seconds")
+			return refusal.Malformed("ts is not a decimal number of Unix seconds")
 		}
 	}
 	ts, err := strconv.ParseInt(t.text, 10, 64)
 	if err != nil || len(t.text) > 1 && t.text[0] == '0' {
-		return malformed("ts is not a decimal number of Unix seconds")
+		return refusal.Malformed("ts is not a decimal number of Unix seconds")
 	}
 	t.ts = ts
 	for i := range len(t.sign) {
 		if c := t.sign[i]; !isDigit(c) && (c < 'a' || c > 'f') {
-			return malformed("sign holds other characters than 0-9 and a-f")
+			return refusal.Malformed("sign holds other characters than 0-9 and a-f")
 		}
 	}
 	switch len(t.sign) {
@@ -77,7 +78,7 @@ func (t *parsed) read() *tokens.Error {
 	case 16:
 		t.form = FormMid16
 	default:
-		return malformed("sign has %d digits; want all 32 of the MD5, or the middle 16", len(t.sign))
+		return refusal.Malformed("sign has %d digits; want all 32 of the MD5, or the middle 16", len(t.sign))
 	}
 	return nil
 }
@@ -85,7 +86,7 @@ func (t *parsed) read() *tokens.Error {
 // checkHygiene refuses what the strict door never signs, though an edge might take it.
 func (t *parsed) checkHygiene(path string) *tokens.Error {
 	if t.ts > tokens.MaxUnixSeconds {
-		return malformed("ts %d is over %d: milliseconds, or digits of the stream name moved into it", t.ts, int64(tokens.MaxUnixSeconds))
+		return refusal.Malformed("ts %d is over %d: milliseconds, or digits of the stream name moved into it", t.ts, int64(tokens.MaxUnixSeconds))
 	}
 	if kindOf(path) == kindNone {
 		return tokens.Refuse(tokens.PathNotCovered, "the path is none of /{entry}/{stream}, /{entry}/{stream}.flv and /{entry}/{stream}/playlist.m3u8")
@@ -106,7 +107,7 @@ func (t *parsed) checkSign(s signer, path string) *tokens.Error {
 
 func (t *parsed) checkExpiry(now time.Time, leeway time.Duration) *tokens.Error {
 	if late := now.Unix() - t.ts - int64(leeway/time.Second); late > 0 {
-		return tokens.Refuse(tokens.Expired, "expired at %s", showTime(t.ts))
+		return tokens.Refuse(tokens.Expired, "expired at %s", refusal.Time(t.ts))
 	}
 	return nil
 }
@@ -117,9 +118,3 @@ func (t *parsed) checkLifetime(now time.Time, maxLifetime time.Duration) *tokens
 	}
 	return nil
 }
-
-func malformed(format string, args ...any) *tokens.Error {
-	return tokens.Refuse(tokens.Malformed, format, args...)
-}
-
-func showTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/internal/refusal"
 )
 
 // Explain implements tokens.Scheme. Header and payload are shown without any key, as they stand in
@@ -68,7 +69,7 @@ func explainSignature(out *tokens.Explanation, t *jws, payload []member, keys []
 			continue
 		}
 		out.Pass("key", "fingerprint "+key.Fingerprint())
-		record(out, "signature", t.checkSignature(&public{key: half}), "made by this key")
+		out.Record("signature", t.checkSignature(&public{key: half}), "made by this key")
 		return
 	}
 	out.Fail("key", tokens.Refuse(tokens.UnknownKey, "kid is %.64q, which is none of the keys at hand", id))
@@ -76,14 +77,14 @@ func explainSignature(out *tokens.Explanation, t *jws, payload []member, keys []
 }
 
 func explainStatement(out *tokens.Explanation, s *statement, p tokens.Presented, now time.Time) {
-	record(out, "expiry", s.checkExpiry(now, p.Leeway), fmt.Sprintf("%d s are left", s.exp-now.Unix()))
+	out.Record("expiry", s.checkExpiry(now, p.Leeway), fmt.Sprintf("%d s are left", s.exp-now.Unix()))
 	if s.hasNBF {
-		record(out, "start", s.checkStart(now, p.Leeway), "since "+showTime(s.nbf))
+		out.Record("start", s.checkStart(now, p.Leeway), "since "+refusal.Time(s.nbf))
 	} else {
 		out.Pass("start", "none; the token counts at once")
 	}
 	if p.MaxLifetime > 0 {
-		record(out, "lifetime", s.checkLifetime(now, p.MaxLifetime), "within "+p.MaxLifetime.String())
+		out.Record("lifetime", s.checkLifetime(now, p.MaxLifetime), "within "+p.MaxLifetime.String())
 	} else {
 		out.Skip("lifetime", "no cap was given")
 	}
@@ -91,7 +92,7 @@ func explainStatement(out *tokens.Explanation, s *statement, p tokens.Presented,
 		out.Skip("uri", "the playback id or object key was not given; "+scope(s.uri))
 		return
 	}
-	record(out, "uri", s.checkResource(p.Resource), scope(s.uri))
+	out.Record("uri", s.checkResource(p.Resource), scope(s.uri))
 }
 
 // scope says in words what a uri opens.
@@ -115,7 +116,7 @@ func showMembers(out *tokens.Explanation, part string, members []member) {
 		}
 		if m.name == "exp" || m.name == "nbf" || m.name == "iat" {
 			if unix, err := unixSeconds(m); err == nil && unix <= tokens.MaxUnixSeconds {
-				field.Note = showTime(unix)
+				field.Note = refusal.Time(unix)
 			}
 		}
 		out.Fields = append(out.Fields, field)
@@ -150,12 +151,4 @@ func hintPayload(err *tokens.Error) *tokens.Error {
 		err.Message += "; Qencode's C# sample makes strings of times by mistake"
 	}
 	return err
-}
-
-func record(out *tokens.Explanation, name string, err *tokens.Error, passed string) {
-	if err != nil {
-		out.Fail(name, err)
-		return
-	}
-	out.Pass(name, passed)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/internal/refusal"
 )
 
 // maxToken bounds the text of a token, in bytes.
@@ -26,15 +27,15 @@ type jws struct {
 // parse reads three parts of strict base64url, the first of which is a JSON object.
 func parse(token string) (*jws, *tokens.Error) {
 	if token == "" {
-		return nil, malformed("the token is empty; want three parts with dots between")
+		return nil, refusal.Malformed("the token is empty; want three parts with dots between")
 	}
 	if len(token) > maxToken {
-		return nil, malformed("the token has %d bytes; at most %d", len(token), maxToken)
+		return nil, refusal.Malformed("the token has %d bytes; at most %d", len(token), maxToken)
 	}
 	first := strings.IndexByte(token, '.')
 	last := strings.LastIndexByte(token, '.')
 	if first == last || strings.Count(token, ".") != 2 {
-		return nil, malformed("the token has %d parts; want three with dots between", strings.Count(token, ".")+1)
+		return nil, refusal.Malformed("the token has %d parts; want three with dots between", strings.Count(token, ".")+1)
 	}
 	t := &jws{signed: token[:last], payload: token[first+1 : last]}
 	var err *tokens.Error
@@ -52,19 +53,19 @@ func parse(token string) (*jws, *tokens.Error) {
 func decodePart(what, part string) ([]byte, *tokens.Error) {
 	out, err := base64.RawURLEncoding.Strict().DecodeString(part)
 	if err != nil || strings.ContainsAny(part, "\r\n") {
-		return nil, malformed("the %s is not base64url without padding", what)
+		return nil, refusal.Malformed("the %s is not base64url without padding", what)
 	}
 	return out, nil
 }
 
 func decodeObject(what, part string) ([]member, *tokens.Error) {
-	text, refusal := decodePart(what, part)
-	if refusal != nil {
-		return nil, refusal
+	text, undecoded := decodePart(what, part)
+	if undecoded != nil {
+		return nil, undecoded
 	}
 	members, err := readObject(text, presentedObject())
 	if err != nil {
-		return nil, malformed("the %s %s", what, err)
+		return nil, refusal.Malformed("the %s %s", what, err)
 	}
 	return members, nil
 }
@@ -74,21 +75,21 @@ func decodeObject(what, part string) ([]member, *tokens.Error) {
 func (t *jws) checkAlgorithm() *tokens.Error {
 	alg := find(t.header, "alg")
 	if alg == nil {
-		return malformed("the header names no algorithm (alg)")
+		return refusal.Malformed("the header names no algorithm (alg)")
 	}
 	name, ok := alg.text()
 	if !ok {
-		return malformed("alg is not a string")
+		return refusal.Malformed("alg is not a string")
 	}
 	if name != algorithm {
 		return tokens.Refuse(tokens.WrongAlgorithm, "alg is %.32q; only %s is accepted", name, algorithm)
 	}
 	if find(t.header, "crit") != nil {
-		return malformed("the header asks for extensions (crit), of which none is known")
+		return refusal.Malformed("the header asks for extensions (crit), of which none is known")
 	}
 	if typ := find(t.header, "typ"); typ != nil {
 		if name, ok := typ.text(); !ok || !strings.EqualFold(name, "JWT") {
-			return malformed("typ is not JWT")
+			return refusal.Malformed("typ is not JWT")
 		}
 	}
 	return nil
@@ -102,7 +103,7 @@ func (t *jws) keyID() (string, *tokens.Error) {
 	}
 	id, ok := kid.text()
 	if !ok {
-		return "", malformed("kid is not a string")
+		return "", refusal.Malformed("kid is not a string")
 	}
 	return id, nil
 }
@@ -142,11 +143,11 @@ func (t *jws) state() (*statement, *tokens.Error) {
 	s := &statement{members: members}
 	uri := find(members, "uri")
 	if uri == nil {
-		return nil, malformed("the payload has no uri")
+		return nil, refusal.Malformed("the payload has no uri")
 	}
 	var ok bool
 	if s.uri, ok = uri.text(); !ok {
-		return nil, malformed("uri is not a string")
+		return nil, refusal.Malformed("uri is not a string")
 	}
 	exp := find(members, "exp")
 	if exp == nil {
@@ -167,11 +168,11 @@ func (t *jws) state() (*statement, *tokens.Error) {
 // unixSeconds reads a time, which is written as digits alone.
 func unixSeconds(m *member) (int64, *tokens.Error) {
 	if _, ok := m.text(); ok {
-		return 0, malformed("%s is a string; want a number of Unix seconds without quotes", m.name)
+		return 0, refusal.Malformed("%s is a string; want a number of Unix seconds without quotes", m.name)
 	}
 	n, err := strconv.ParseInt(m.value, 10, 64)
 	if err != nil {
-		return 0, malformed("%s is not a whole number of Unix seconds", m.name)
+		return 0, refusal.Malformed("%s is not a whole number of Unix seconds", m.name)
 	}
 	return n, nil
 }
@@ -180,9 +181,9 @@ func unixSeconds(m *member) (int64, *tokens.Error) {
 func (s *statement) checkHygiene() *tokens.Error {
 	switch {
 	case s.exp > tokens.MaxUnixSeconds:
-		return malformed("exp %d is over %d: milliseconds are not Unix seconds", s.exp, int64(tokens.MaxUnixSeconds))
+		return refusal.Malformed("exp %d is over %d: milliseconds are not Unix seconds", s.exp, int64(tokens.MaxUnixSeconds))
 	case s.hasNBF && s.nbf > tokens.MaxUnixSeconds:
-		return malformed("nbf %d is over %d: milliseconds are not Unix seconds", s.nbf, int64(tokens.MaxUnixSeconds))
+		return refusal.Malformed("nbf %d is over %d: milliseconds are not Unix seconds", s.nbf, int64(tokens.MaxUnixSeconds))
 	}
 	return nil
 }
@@ -190,14 +191,14 @@ func (s *statement) checkHygiene() *tokens.Error {
 // checkExpiry refuses on and after exp (RFC 7519, section 4.1.4).
 func (s *statement) checkExpiry(now time.Time, leeway time.Duration) *tokens.Error {
 	if s.exp <= now.Unix()-seconds(leeway) {
-		return tokens.Refuse(tokens.Expired, "expired at %s", showTime(s.exp))
+		return tokens.Refuse(tokens.Expired, "expired at %s", refusal.Time(s.exp))
 	}
 	return nil
 }
 
 func (s *statement) checkStart(now time.Time, leeway time.Duration) *tokens.Error {
 	if s.hasNBF && s.nbf > now.Unix()+seconds(leeway) {
-		return tokens.Refuse(tokens.NotYetValid, "counts from %s", showTime(s.nbf))
+		return tokens.Refuse(tokens.NotYetValid, "counts from %s", refusal.Time(s.nbf))
 	}
 	return nil
 }
@@ -225,9 +226,3 @@ func (s *statement) checkResource(resource string) *tokens.Error {
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
-
-func malformed(format string, args ...any) *tokens.Error {
-	return tokens.Refuse(tokens.Malformed, format, args...)
-}
-
-func showTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tokensvc/tokensvc/tokens"
+	"github.com/tokensvc/tokensvc/tokens/internal/refusal"
 )
 
 // LiveURL returns the playlist URL of a live stream on Qencode's own host. The playback id becomes
@@ -64,9 +65,9 @@ func Split(signedURL string) (string, error) {
 	token, count := tokens.FindQuery(signedURL, QueryName)
 	switch {
 	case count > 1:
-		return "", malformed("the URL has two parameters %s", QueryName)
+		return "", refusal.Malformed("the URL has two parameters %s", QueryName)
 	case count == 0:
-		return "", malformed("the URL has no parameter %s", QueryName)
+		return "", refusal.Malformed("the URL has no parameter %s", QueryName)
 	}
 	return token, nil
 }

@@ -50,11 +50,7 @@ func explainResource(out *tokens.Explanation, token fieldtoken.Token, asked stri
 	case asked == "":
 		out.Skip(name, "give the whole URL to compare its recording with vod")
 	default:
-		if err := checkRecording(token, asked); err != nil {
-			out.Fail(name, err)
-			return
-		}
-		out.Pass(name, "the token is for this recording")
+		out.Record(name, checkRecording(token, asked), "the token is for this recording")
 	}
 }
 
