@@ -67,6 +67,14 @@ const (
 	InUse Reason = "IN_USE"
 	// Busy: another change of the target is under way.
 	Busy Reason = "BUSY"
+	// NotRotated: the target names no account or no resource at its provider.
+	NotRotated Reason = "NOT_ROTATED"
+	// OperationOpen: an operation of the target is under way already.
+	OperationOpen Reason = "OPERATION_OPEN"
+	// NoCredentials: this process holds no credentials for the provider.
+	NoCredentials Reason = "NO_CREDENTIALS"
+	// ProviderFailed: the provider refused a call or could not be reached.
+	ProviderFailed Reason = "PROVIDER_FAILED"
 	// MintDisabled: the config does not switch MintToken on.
 	MintDisabled Reason = "MINT_DISABLED"
 	// ForbiddenOrigin: an HTTP request whose Host or Origin is not this service's own.

@@ -128,7 +128,7 @@ func (a *App) listen(ctx context.Context, in Inputs) error {
 	}
 	a.server, err = server.New(server.Options{
 		Keys: a.store, Sealer: a.sealer, Playbacks: a.store, Catalogue: a.catalogue, Keyring: a.keyring, Signer: a.signer,
-		Timing: a.timing(), Accounts: accounts, Mint: a.cfg.API.Mint, MaxBody: int(a.cfg.Limits.MaxBody),
+		Timing: a.timing(), Rotation: a.rotation(), Accounts: accounts, Mint: a.cfg.API.Mint, MaxBody: int(a.cfg.Limits.MaxBody),
 		RequestTimeout: a.cfg.Limits.RequestTimeout, Extra: in.Extra, Services: in.Services, Tracer: tracer, Log: a.log, Now: a.now,
 	})
 	if err != nil {

@@ -8,7 +8,12 @@ import (
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/config"
+	"github.com/tokensvc/tokensvc/internal/provider"
+	"github.com/tokensvc/tokensvc/internal/provider/agora"
+	"github.com/tokensvc/tokensvc/internal/provider/qencode"
+	"github.com/tokensvc/tokensvc/internal/provider/wowza"
 	"github.com/tokensvc/tokensvc/internal/rotate"
+	"github.com/tokensvc/tokensvc/internal/server"
 	"github.com/tokensvc/tokensvc/keystore"
 )
 
@@ -46,4 +51,34 @@ func jitter() float64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails, and fills b
 	return float64(binary.LittleEndian.Uint64(b[:])>>11) / (1 << 53)
+}
+
+// rotation is what the API needs of it. Without an executor it plans by what is known of each provider, and
+// leaves the work to the job; it takes for granted that the provider holds what the record says.
+func (a *App) rotation() server.Rotation {
+	r := server.Rotation{Timing: rotationTiming(a.cfg)}
+	if a.executor != nil {
+		r.Plan, r.Adopt = a.executor.Plan, a.executor.Adopt
+		return r
+	}
+	r.Plan = func(record keystore.Record) (rotate.Decision, error) {
+		now := a.now()
+		facts := rotate.Facts{Abilities: abilitiesOf(record.Target.Provider), Traits: provider.Traits{Slots: 1}, Checked: now}
+		return rotate.Plan(record, facts, r.Timing, now), nil
+	}
+	return r
+}
+
+// abilitiesOf tells what the adapter of a provider can do, without one.
+func abilitiesOf(name string) rotate.Abilities {
+	switch name {
+	case "wowza":
+		return rotate.AbilitiesOf((*wowza.Client)(nil))
+	case "qencode":
+		return rotate.AbilitiesOf((*qencode.Client)(nil))
+	case "agora":
+		return rotate.AbilitiesOf((*agora.Client)(nil))
+	default:
+		return rotate.Abilities{}
+	}
 }

@@ -93,7 +93,8 @@ func (s *Sync) Once(ctx context.Context, maxWait time.Duration) ([]SyncReport, e
 // Watch rotates until ctx ends.
 func (s *Sync) Watch(ctx context.Context) error { return s.executor.Loop(ctx) }
 
-// Plan says what a run would do next for each target, and why. It asks no provider and changes nothing.
+// Plan says what a run would do next for each target, and why. It asks no provider and changes nothing; it
+// takes for granted that providers hold what the store says.
 func (s *Sync) Plan(ctx context.Context) ([]SyncReport, error) {
 	records, err := s.app.store.List(ctx, keystore.Page{})
 	if err != nil {
@@ -101,7 +102,7 @@ func (s *Sync) Plan(ctx context.Context) ([]SyncReport, error) {
 	}
 	out := make([]SyncReport, 0, len(records))
 	for i := range records {
-		d, err := s.executor.Plan(records[i])
+		d, err := s.plan(records[i])
 		report := s.describe(records[i].Target.ID, d)
 		report.Breaks = rotate.Breaks(records[i], s.app.now())
 		report.Waits = records[i].Operation != nil
@@ -111,6 +112,19 @@ func (s *Sync) Plan(ctx context.Context) ([]SyncReport, error) {
 		out = append(out, report)
 	}
 	return out, nil
+}
+
+func (s *Sync) plan(r keystore.Record) (rotate.Decision, error) {
+	now := s.app.now()
+	facts := rotate.Facts{Checked: now}
+	if r.Target.Account != "" {
+		p, err := s.executor.Provider(r.Target)
+		if err != nil {
+			return rotate.Decision{}, err
+		}
+		facts.Traits, facts.Abilities = p.Traits(), rotate.AbilitiesOf(p)
+	}
+	return rotate.Plan(r, facts, rotationTiming(s.app.cfg), now), nil
 }
 
 func (s *Sync) describe(target string, d rotate.Decision) SyncReport {

@@ -69,7 +69,7 @@ func matrix() []layer {
 		{folder: "internal/rotate/crash", imports: []string{"internal/rotate/rotatetest"}},
 		{folder: "internal/server", imports: []string{
 			"gen/...", "tokens/...", "keystore/...", "internal/keyimport", "internal/obs", "internal/playback/...",
-			"internal/schemes", "internal/signer",
+			"internal/provider", "internal/rotate", "internal/schemes", "internal/signer",
 		}},
 		{folder: "internal/app", imports: []string{
 			"tokens/...", "keystore/...", "internal/config", "internal/keyimport", "internal/obs", "internal/playback/...",

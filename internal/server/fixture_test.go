@@ -26,6 +26,7 @@ import (
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
 	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/rotate"
 	"github.com/tokensvc/tokensvc/internal/server"
 	"github.com/tokensvc/tokensvc/internal/signer"
 	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
@@ -85,6 +86,7 @@ type service struct {
 	playbacks tokensvcv1.PlaybackServiceClient
 	tokens    tokensvcv1.TokenServiceClient
 	keys      tokensvcv1.KeyServiceClient
+	rotation  tokensvcv1.RotationServiceClient
 	base      string
 	client    *http.Client
 	log       *lines
@@ -135,7 +137,7 @@ func start(t *testing.T, s settings) *service {
 	o := server.Options{
 		Keys: keys, Sealer: sealer, Playbacks: playbacks, Catalogue: e.catalogue, Keyring: e.keyring, Signer: sign,
 		Timing: cfg.Timing, Accounts: map[string]string{"wowza-main": "wowza"}, MaxBody: maxBody,
-		RequestTimeout: 10 * time.Second, Log: log, Now: e.clock.now,
+		RequestTimeout: 10 * time.Second, Log: log, Now: e.clock.now, Rotation: rotation(e.clock.now),
 	}
 	if s.options != nil {
 		s.options(&o)
@@ -171,6 +173,7 @@ func (e *service) serve(t *testing.T) {
 	e.playbacks = tokensvcv1.NewPlaybackServiceClient(e.conn)
 	e.tokens = tokensvcv1.NewTokenServiceClient(e.conn)
 	e.keys = tokensvcv1.NewKeyServiceClient(e.conn)
+	e.rotation = tokensvcv1.NewRotationServiceClient(e.conn)
 	transport := &http.Transport{}
 	e.base = "http://" + httpAddr
 	e.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -381,3 +384,11 @@ func (e *service) manage(t *testing.T, p provider) {
 }
 
 func protoText(m proto.Message) string { return prototext.Format(m) }
+
+// rotation plans for Wowza as a service without credentials does.
+func rotation(now func() time.Time) server.Rotation {
+	timing := rotate.DefaultTiming()
+	return server.Rotation{Timing: timing, Plan: func(r keystore.Record) (rotate.Decision, error) {
+		return rotate.Plan(r, rotate.Facts{Abilities: rotate.Abilities{Set: true, Inspect: true}, Checked: now()}, timing, now()), nil
+	}}
+}

@@ -46,6 +46,9 @@ func newGateway(ctx context.Context, conn grpc.ClientConnInterface, further []Se
 	if err := tokensvcv1.RegisterKeyServiceHandlerClient(ctx, mux, tokensvcv1.NewKeyServiceClient(conn)); err != nil {
 		return nil, err
 	}
+	if err := tokensvcv1.RegisterRotationServiceHandlerClient(ctx, mux, tokensvcv1.NewRotationServiceClient(conn)); err != nil {
+		return nil, err
+	}
 	for _, s := range further {
 		if s.Gateway == nil {
 			continue
@@ -118,7 +121,7 @@ func httpStatus(s *status.Status) int {
 		return http.StatusRequestEntityTooLarge
 	case tokens.UnsupportedMediaType:
 		return http.StatusUnsupportedMediaType
-	case tokens.ReadOnly, tokens.IllegalMove, tokens.InUse, tokens.NoActiveKey:
+	case tokens.ReadOnly, tokens.IllegalMove, tokens.InUse, tokens.NoActiveKey, tokens.NotRotated, tokens.OperationOpen, tokens.NoCredentials:
 		return http.StatusConflict
 	default:
 		return runtime.HTTPStatusFromCode(s.Code())

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -18,6 +19,10 @@ import (
 type inProcess struct {
 	methods     map[string]localMethod
 	interceptor grpc.UnaryServerInterceptor
+
+	streams           map[string]localStreamMethod
+	streamInterceptor grpc.StreamServerInterceptor
+	streaming         sync.WaitGroup // streams under way
 }
 
 type localMethod struct {
@@ -29,6 +34,9 @@ type localMethod struct {
 func (c *inProcess) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	for _, m := range desc.Methods {
 		c.methods["/"+desc.ServiceName+"/"+m.MethodName] = localMethod{server: impl, handler: m.Handler}
+	}
+	for i := range desc.Streams {
+		c.streams["/"+desc.ServiceName+"/"+desc.Streams[i].StreamName] = localStreamMethod{server: impl, desc: &desc.Streams[i]}
 	}
 }
 
@@ -47,17 +55,7 @@ func (c *inProcess) Invoke(ctx context.Context, method string, args, reply any, 
 		return status.FromContextError(err).Err()
 	}
 	stream := &localStream{method: method}
-	incoming := metadata.MD{}
-	if md, ok := metadata.FromOutgoingContext(ctx); ok {
-		for _, name := range allowedMetadata() {
-			if v := md.Get(name); len(v) > 0 {
-				incoming[name] = v
-			}
-		}
-	}
-	ctx = metadata.NewOutgoingContext(ctx, nil)
-	ctx = metadata.NewIncomingContext(ctx, incoming)
-	ctx = grpc.NewContextWithServerTransportStream(ctx, stream)
+	ctx = arriving(ctx, stream)
 	receive := func(request any) error {
 		if r, ok := request.(*received); ok {
 			request = r.message
@@ -72,9 +70,19 @@ func (c *inProcess) Invoke(ctx context.Context, method string, args, reply any, 
 	return hand(reply, answer)
 }
 
-// NewStream implements grpc.ClientConnInterface. The API has no streams.
-func (c *inProcess) NewStream(_ context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
-	return nil, status.Errorf(codes.Unimplemented, "unknown stream %s", method)
+// arriving turns the context of a caller into that of a handler.
+func arriving(ctx context.Context, stream grpc.ServerTransportStream) context.Context {
+	incoming := metadata.MD{}
+	if md, ok := metadata.FromOutgoingContext(ctx); ok {
+		for _, name := range allowedMetadata() {
+			if v := md.Get(name); len(v) > 0 {
+				incoming[name] = v
+			}
+		}
+	}
+	ctx = metadata.NewOutgoingContext(ctx, nil)
+	ctx = metadata.NewIncomingContext(ctx, incoming)
+	return grpc.NewContextWithServerTransportStream(ctx, stream)
 }
 
 // hand copies a message over, as the wire would.

@@ -38,6 +38,7 @@ type Options struct {
 	Keyring   *signer.Keyring
 	Signer    *signer.Signer
 	Timing    keystore.Timing
+	Rotation  Rotation
 	// Accounts maps the account ids of the config file to their providers.
 	Accounts map[string]string
 	// Mint switches MintToken on.
@@ -68,6 +69,7 @@ type Service struct {
 type Server struct {
 	grpc     *grpc.Server
 	http     *http.Server
+	local    *inProcess
 	health   *health.Server
 	signer   *signer.Signer
 	draining atomic.Bool
@@ -88,11 +90,12 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("compile the validation rules: %w", err)
 	}
 	intercept := interceptors(o.Log, validator, o.RequestTimeout, o.Now)
+	stream := streamInterceptors(o.Log, validator, o.Now)
 	streams, endStreams := context.WithCancel(context.Background())
 	s := &Server{signer: o.Signer, health: health.NewServer(), endStreams: endStreams}
 	options := []grpc.ServerOption{
 		grpc.UnaryInterceptor(intercept),
-		grpc.StreamInterceptor(endWith(streams)),
+		grpc.ChainStreamInterceptor(endWith(streams), stream),
 		grpc.UnknownServiceHandler(unknownMethod),
 		grpc.ForceServerCodecV2(newCodec(o.MaxBody)),
 		grpc.MaxRecvMsgSize(oversize * o.MaxBody),
@@ -106,7 +109,11 @@ func New(o Options) (*Server, error) {
 			otelgrpc.WithTracerProvider(o.Tracer), otelgrpc.WithPropagators(traceContext()))))
 	}
 	s.grpc = grpc.NewServer(options...)
-	local := &inProcess{methods: make(map[string]localMethod), interceptor: intercept}
+	local := &inProcess{
+		methods: make(map[string]localMethod), interceptor: intercept,
+		streams: make(map[string]localStreamMethod), streamInterceptor: joinStreams(endWith(streams), stream),
+	}
+	s.local = local
 	if o.Tracer != nil {
 		local.interceptor = chain(spans(o.Tracer), intercept)
 	}
@@ -141,7 +148,9 @@ func register(o Options, validator protovalidate.Validator, registrars ...grpc.S
 		store: o.Keys, sealer: o.Sealer, catalogue: o.Catalogue, keyring: o.Keyring, timing: o.Timing, accounts: o.Accounts, validator: validator,
 		holder: hostname + "/" + rand.Text(), now: o.Now, log: o.Log,
 	}
+	rotation := &rotationService{Rotation: o.Rotation, keys: keys, now: o.Now, log: o.Log}
 	for _, r := range registrars {
+		r.RegisterService(strict(&tokensvcv1.RotationService_ServiceDesc), rotation)
 		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc), playbacks)
 		r.RegisterService(strict(&tokensvcv1.TokenService_ServiceDesc), tokenSvc)
 		r.RegisterService(strict(&tokensvcv1.KeyService_ServiceDesc), keys)
@@ -163,6 +172,7 @@ func (s *Server) routes(gateway http.Handler, extra map[string]http.Handler) htt
 	for pattern, h := range extra {
 		mux.Handle(pattern, h)
 	}
+	mux.Handle("GET /v1/operations/", unhurried(gateway))
 	mux.Handle("/", gateway)
 	return mux
 }
@@ -224,5 +234,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
+	s.local.streaming.Wait() // endStreams has ended them
 	return err
 }

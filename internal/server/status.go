@@ -125,13 +125,13 @@ func codeOf(reason tokens.Reason) codes.Code {
 		return codes.NotFound
 	case tokens.AlreadyExists:
 		return codes.AlreadyExists
-	case tokens.ReadOnly, tokens.IllegalMove, tokens.InUse, tokens.NoActiveKey:
+	case tokens.ReadOnly, tokens.IllegalMove, tokens.InUse, tokens.NoActiveKey, tokens.NotRotated, tokens.OperationOpen, tokens.NoCredentials:
 		return codes.FailedPrecondition
 	case tokens.Busy:
 		return codes.Aborted
 	case tokens.Overloaded, tokens.RequestTooLarge:
 		return codes.ResourceExhausted
-	case tokens.KeyCutover, tokens.SnapshotStale, tokens.Unavailable:
+	case tokens.KeyCutover, tokens.SnapshotStale, tokens.Unavailable, tokens.ProviderFailed:
 		return codes.Unavailable
 	case tokens.MintDisabled, tokens.ForbiddenOrigin, tokens.Expired, tokens.NotYetValid, tokens.BadSignature,
 		tokens.WrongAlgorithm, tokens.UnknownKey, tokens.KeyRetired, tokens.PathNotCovered, tokens.IPMismatch:
