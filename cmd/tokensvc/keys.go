@@ -17,7 +17,7 @@ import (
 
 func newKeys(c *common) *cobra.Command {
 	return group("keys", "Signing keys of a target: import, activate, retire, destroy",
-		newKeysList(c), newKeysGet(c), newKeysImport(c), newKeysActivate(c), newKeysRetire(c), newKeysDestroy(c), newKeysOrphans(c), newKeysRewrap(c))
+		newKeysList(c), newKeysGet(c), newKeysImport(c), newKeysActivate(c), newKeysRetire(c), newKeysDestroy(c), newKeysRotate(c), newKeysOrphans(c), newKeysRewrap(c))
 }
 
 func newKeysList(c *common) *cobra.Command {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -189,7 +188,7 @@ func TestWatchRefuses(t *testing.T) {
 			continue
 		}
 		answer := e.do(t, http.MethodGet, "/v1/operations/"+id+":watch", nil)
-		if !strings.Contains(string(answer.body), fmt.Sprintf(`"reason":"%s"`, want)) {
+		if !strings.Contains(string(answer.body), `"reason":"`+string(want)+`"`) {
 			t.Errorf("%q over HTTP: %d %s", id, answer.code, answer.body)
 		}
 	}

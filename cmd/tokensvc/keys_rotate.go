@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
+)
+
+// rotateFlags say what `keys rotate` does.
+type rotateFlags struct {
+	plan, watch, detach, wait bool
+	immediate, rollback       bool
+	version                   int32
+	foreignMaxLifetime        time.Duration
+}
+
+func newKeysRotate(c *common) *cobra.Command {
+	var f rotateFlags
+	cmd := &cobra.Command{
+		Use:   "rotate TARGET",
+		Short: "Replace the key of a target at its provider, and watch it happen",
+		Long: "Rotate opens an operation and shows what it waits for, until the new key signs. The job carries it out:\n" +
+			"`tokensvc serve --sync`, or `tokensvc sync` beside the service. Interrupting the command does not interrupt\n" +
+			"the operation; --watch shows it again.",
+		Example: "  tokensvc keys rotate live --plan\n  tokensvc keys rotate live\n  tokensvc keys rotate live --immediate\n" +
+			"  tokensvc keys rotate live --foreign-max-lifetime 24h",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.version != 0 && !f.rollback {
+				return usageError("--version is for --rollback")
+			}
+			return c.dial(func(conn *grpc.ClientConn) error {
+				return c.rotate(cmd.Context(), tokensvcv1.NewRotationServiceClient(conn), args[0], f)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.plan, "plan", false, "say what comes next, when and why; change nothing")
+	flags.BoolVar(&f.watch, "watch", false, "show the operation that is under way; begin none")
+	flags.BoolVar(&f.immediate, "immediate", false, "the key is compromised: wait for nothing, break its tokens")
+	flags.BoolVar(&f.rollback, "rollback", false, "go back to the key before")
+	flags.Int32Var(&f.version, "version", 0, "with --rollback: the version to go back to")
+	flags.DurationVar(&f.foreignMaxLifetime, "foreign-max-lifetime", 0, "take over the secret that stands at the provider, whose former signer's tokens live at most this long")
+	flags.BoolVar(&f.detach, "detach", false, "begin, and do not watch")
+	flags.BoolVar(&f.wait, "wait", false, "watch until nothing is left to do, also of the old key")
+	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "immediate", "foreign-max-lifetime")
+	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "rollback", "foreign-max-lifetime")
+	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "detach")
+	cmd.MarkFlagsMutuallyExclusive("wait", "detach")
+	return cmd
+}
+
+// dial connects to the service; calls need deadlines of their own, streams have none.
+func (c *common) dial(fn func(*grpc.ClientConn) error) (err error) {
+	conn, err := grpc.NewClient("passthrough:///"+c.server, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return fmt.Errorf("--server %q: %w", c.server, err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	return fn(conn)
+}
+
+func (c *common) rotate(ctx context.Context, api tokensvcv1.RotationServiceClient, target string, f rotateFlags) error {
+	calling, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	if f.plan || f.watch {
+		answer, err := api.PlanRotation(calling, &tokensvcv1.PlanRotationRequest{TargetId: target})
+		switch {
+		case err != nil:
+			return err
+		case f.plan:
+			return c.print(answer, func(w io.Writer) error { return printPlan(w, target, answer) })
+		case answer.GetOperation() == nil:
+			return fmt.Errorf("no operation of target %q is under way", target)
+		}
+		return c.follow(ctx, api, answer.GetOperation().GetId(), f.wait)
+	}
+	request := &tokensvcv1.StartRotationRequest{TargetId: target, Immediate: f.immediate, Rollback: f.rollback, Version: f.version}
+	if f.foreignMaxLifetime != 0 {
+		request.ForeignMaxLifetime = durationpb.New(f.foreignMaxLifetime)
+	}
+	answer, err := api.StartRotation(calling, request)
+	if err != nil {
+		return err
+	}
+	if f.detach || answer.GetOperation().GetCloseTime() != nil {
+		return c.print(answer.GetOperation(), func(w io.Writer) error { return printOperation(w, answer.GetOperation()) })
+	}
+	return c.follow(ctx, api, answer.GetOperation().GetId(), f.wait)
+}
+
+func printPlan(w io.Writer, target string, p *tokensvcv1.PlanRotationResponse) error {
+	plan, operation := p.GetPlan(), ""
+	if op := p.GetOperation(); op != nil {
+		operation = op.GetId() + " at " + stepLabel(op)
+	}
+	when := instant(plan.GetTime())
+	if when == "" && plan.GetAction() != "wait" {
+		when = "now"
+	}
+	return fields(w, "target", target, "operation", operation, "next", plan.GetAction(), "when", when, "cut", instant(plan.GetCutTime()),
+		"why", plan.GetWhy(), "breaks", plan.GetBreaks(), "alarm", plan.GetAlarm())
+}
+
+func printOperation(w io.Writer, op *tokensvcv1.Operation) error {
+	immediate := ""
+	if op.GetImmediate() {
+		immediate = "yes: tokens break on purpose"
+	}
+	outcome := ""
+	if op.GetCloseTime() != nil {
+		outcome = label(op.GetOutcome().String(), "OPERATION_OUTCOME_")
+	}
+	return fields(w,
+		"operation", op.GetId(), "target", op.GetTargetId(), "kind", label(op.GetKind().String(), "OPERATION_KIND_"),
+		"mode", label(op.GetMode().String(), "ROTATION_MODE_"), "immediate", immediate, "from", versionName(op, op.GetFromVersion()),
+		"to", versionName(op, op.GetToVersion()), "step", stepLabel(op), "cut", instant(op.GetCutTime()), "last error", op.GetLastError(),
+		"alarm", op.GetAlarm(), "outcome", outcome, "started", instant(op.GetStartTime()), "closed", instant(op.GetCloseTime()),
+	)
+}
+
+func versionName(op *tokensvcv1.Operation, version int32) string {
+	if version == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s/%d", op.GetTargetId(), version)
+}
+
+func stepLabel(op *tokensvcv1.Operation) string {
+	return label(op.GetStep().String(), "OPERATION_STEP_")
+}
