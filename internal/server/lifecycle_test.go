@@ -129,8 +129,8 @@ func TestHorizonClampsThenCutsThenReopens(t *testing.T) {
 			t.Errorf("no RetryInfo in %v", got.status)
 		}
 	}
-	clear := &pb.RetireKeyRequest{TargetId: p.target.GetId(), Version: 1, ClearHorizon: true}
-	if out, err := e.keys.RetireKey(t.Context(), clear); err != nil || out.GetKey().GetHorizon() != nil {
+	takeBack := &pb.RetireKeyRequest{TargetId: p.target.GetId(), Version: 1, ClearHorizon: true}
+	if out, err := e.keys.RetireKey(t.Context(), takeBack); err != nil || out.GetKey().GetHorizon() != nil {
 		t.Errorf("the horizon taken back: %v, %v", out, err)
 	}
 	if c := e.mustSign(t, p.name); c.GetClamped() || c.GetKey() != "wowza-live/1" {
