@@ -164,7 +164,10 @@ func startDev(t *testing.T, args ...string) *sandbox {
 	t.Helper()
 	args = append([]string{"dev", "--output", "json", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--edge", "127.0.0.1:0"}, args...)
 	s := &sandbox{process: start(t, nil, args...)}
-	await(t, func() bool { return json.Unmarshal([]byte(s.printed()), s) == nil })
+	await(t, func() bool {
+		_, object, found := strings.Cut(s.printed(), "{") // a warning may stand before it
+		return found && json.Unmarshal([]byte("{"+object), s) == nil
+	})
 	return s
 }
 

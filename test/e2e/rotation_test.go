@@ -1,0 +1,163 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// rotationTime is longer than any rotation of the sandbox takes: T, and at a cut C, S, P and some calls.
+const rotationTime = 3 * time.Minute
+
+// watched is a playback that somebody plays while the key of its target is rotated.
+type watched struct {
+	playback, target string
+	*player
+
+	played    chan error
+	operation string
+	took      time.Duration
+}
+
+// TestRotationsBreakNoPlayer rotates a target of each kind while players play, all at once. The edge learns of
+// a new key only after the sandbox's propagation time.
+func TestRotationsBreakNoPlayer(t *testing.T) {
+	s := startDev(t)
+	all := []*watched{
+		{playback: "concert", target: "qencode-live"}, // overlap
+		{playback: "big-event", target: "wowza-live"}, // scheduled cut, with a cookie
+		{playback: "derby", target: "agora-pair"},
+		{playback: "final", target: "wowza-pair"},
+	}
+	ctx, stop := context.WithTimeout(t.Context(), rotationTime)
+	defer stop()
+	for _, w := range all {
+		w.start(ctx, t, s)
+	}
+	started := time.Now()
+	for _, w := range all {
+		w.operation = startRotation(t, s, w.target)
+	}
+	for open := len(all); open > 0; time.Sleep(time.Second) {
+		for _, w := range all {
+			w.mustPlay(t)
+			if w.took == 0 && closed(t, s, w.operation) {
+				w.took = time.Since(started)
+				open--
+			}
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("%d of %d rotations are open after %s", open, len(all), rotationTime)
+		}
+	}
+	time.Sleep(2 * maxStall) // what breaks at the end shows by then
+	for _, w := range all {
+		w.mustPlay(t)
+	}
+	stop()
+	for _, w := range all {
+		w.judge(t, s)
+	}
+}
+
+func (w *watched) start(ctx context.Context, t *testing.T, s *sandbox) {
+	t.Helper()
+	var err error
+	if w.player, err = newPlayer(s.HTTP, w.playback); err != nil {
+		t.Fatal(err)
+	}
+	w.played = make(chan error, 1)
+	go func() { w.played <- w.play(ctx) }()
+}
+
+// mustPlay fails the test unless the player goes on.
+func (w *watched) mustPlay(t *testing.T) {
+	t.Helper()
+	select {
+	case err := <-w.played:
+		t.Fatalf("%s does not play any more: %v", w.playback, err)
+	default:
+	}
+}
+
+// judge waits for the player, which has been told to stop, and looks at what it saw.
+func (w *watched) judge(t *testing.T, s *sandbox) {
+	t.Helper()
+	if err := <-w.played; err != nil {
+		t.Errorf("%s: %v", w.playback, err)
+	}
+	refused := 0
+	for reason, n := range w.refused {
+		refused += n
+		if reason != "KEY_CUTOVER" {
+			t.Errorf("%s: %d signs were refused with %s", w.playback, n, reason)
+		}
+	}
+	t.Logf("%s: rotated in %s under a player of %d segments; %d signs with %v, %d refused signs",
+		w.target, w.took.Round(time.Second), w.segments, w.signs, w.keys, refused)
+	if len(w.keys) == 0 || w.keys[0] != w.target+"/1" {
+		t.Errorf("%s: keys %v signed, want %s/1 first", w.playback, w.keys, w.target)
+	}
+	if c := s.sign(t, w.playback, "--check"); c.Key != w.target+"/2" {
+		t.Errorf("%s: %s signs after the rotation, want %s/2", w.playback, c.Key, w.target)
+	}
+}
+
+// TestSandboxKeepsARotationThroughARestart restarts the sandbox while two keys count: its stand-ins forget, and
+// are made to hold both again.
+func TestSandboxKeepsARotationThroughARestart(t *testing.T) {
+	data := t.TempDir()
+	before := startDev(t, "--data", data)
+	old := before.sign(t, "concert")
+	id := startRotation(t, before, "qencode-live")
+	await(t, func() bool { return before.sign(t, "concert").Key == "qencode-live/2" })
+	before.stop(t)
+	after := startDev(t, "--data", data)
+	playThrough(t, after.sign(t, "concert", "--check"))
+	if code, body, _ := get(t, new(http.Client), strings.Replace(old.URL, before.Edge, after.Edge, 1)); code != http.StatusOK {
+		t.Errorf("a live token of the old key after the restart: %d %s", code, body)
+	}
+	if closed(t, after, id) {
+		t.Error("the rotation ended before the old key's tokens")
+	}
+}
+
+type operation struct{ ID, Outcome string }
+
+// startRotation opens a rotation and returns its id.
+func startRotation(t *testing.T, s *sandbox, target string) string {
+	t.Helper()
+	return operationOf(t, s, http.MethodPost, "/v1/targets/"+target+":rotate", "{}").ID
+}
+
+// closed reports whether an operation has ended, and fails the test if it did so other than done.
+func closed(t *testing.T, s *sandbox, id string) bool {
+	t.Helper()
+	switch op := operationOf(t, s, http.MethodGet, "/v1/operations/"+id, ""); op.Outcome {
+	case "OPERATION_OUTCOME_DONE":
+		return true
+	case "", "OPERATION_OUTCOME_UNSPECIFIED":
+		return false
+	default:
+		t.Fatalf("operation %s ended as %s", id, op.Outcome)
+		return true
+	}
+}
+
+func operationOf(t *testing.T, s *sandbox, method, path, body string) operation {
+	t.Helper()
+	code, answer, err := request(t.Context(), new(http.Client), method, s.HTTP+path, body)
+	if err != nil || code != http.StatusOK {
+		t.Fatalf("%s %s: %d %s %v", method, path, code, answer, err)
+	}
+	var got struct{ Operation operation }
+	if err := json.Unmarshal(answer, &got); err != nil || got.Operation.ID == "" {
+		t.Fatalf("%s %s: %s: %v", method, path, answer, err)
+	}
+	return got.Operation
+}
