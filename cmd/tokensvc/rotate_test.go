@@ -91,36 +91,53 @@ func TestRotateIsWatchedLineByLine(t *testing.T) {
 		err     string
 	}{
 		"done": {
-			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled, scheduled, applying, done}}, nil, exitOK,
+			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled, scheduled, applying, done}},
+			nil, exitOK,
 			[]string{
 				"scheduled; wait: tokens of key 1 shorten; until 1970-01-01T01:00:00Z",
 				"applying; wait: signing stays closed; until 1970-01-01T01:00:00Z; failed 2 times: throttled 429; ALARM: look at it",
 				"done", "key live/2 signs; nothing is left to do",
-			}, "",
+			},
+			"",
 		},
 		"abandoned": {
-			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled, closed(tokensvcv1.OperationOutcome_OPERATION_OUTCOME_ABANDONED)}}, nil, exitFailed,
-			[]string{"scheduled", "abandoned", "the operation was abandoned; key live/1 goes on"}, "the new key is not in use: operation op-1 was abandoned",
+			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled, closed(tokensvcv1.OperationOutcome_OPERATION_OUTCOME_ABANDONED)}},
+			nil, exitFailed,
+			[]string{"scheduled", "abandoned", "the operation was abandoned; key live/1 goes on"},
+			"the new key is not in use: operation op-1 was abandoned",
 		},
 		"until it signs": {
-			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled, draining}, hangs: true}, nil, exitOK,
-			[]string{"scheduled", "draining", "key live/2 signs; the old one ends when its tokens have"}, "",
+			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled, draining}, hangs: true},
+			nil, exitOK,
+			[]string{"scheduled", "draining", "key live/2 signs; the old one ends when its tokens have"},
+			"",
 		},
 		"until its end": {
-			scripted{states: []*tokensvcv1.WatchOperationResponse{draining, done}}, []string{"--wait"}, exitOK,
-			[]string{"draining", "done", "nothing is left to do"}, "",
+			scripted{states: []*tokensvcv1.WatchOperationResponse{draining, done}},
+			[]string{"--wait"},
+			exitOK,
+			[]string{"draining", "done", "nothing is left to do"},
+			"",
 		},
 		"the service ends": {
-			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled}}, nil, exitFailed,
-			[]string{"scheduled"}, "`tokensvc keys rotate live --watch` shows it",
+			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled}},
+			nil, exitFailed,
+			[]string{"scheduled"},
+			"`tokensvc keys rotate live --watch` shows it",
 		},
 		"as JSON": {
-			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled, done}}, []string{"--output", "json"}, exitOK,
-			[]string{`{"operation":{"id":"op-1",`, `"outcome":"OPERATION_OUTCOME_DONE"`}, "",
+			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled, done}},
+			[]string{"--output", "json"},
+			exitOK,
+			[]string{`{"operation":{"id":"op-1",`, `"outcome":"OPERATION_OUTCOME_DONE"`},
+			"",
 		},
 		"detached": {
-			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled}}, []string{"--detach"}, exitOK,
-			[]string{"operation", "target", "kind", "mode", "from", "to", "step"}, "",
+			scripted{states: []*tokensvcv1.WatchOperationResponse{scheduled}},
+			[]string{"--detach"},
+			exitOK,
+			[]string{"operation", "target", "kind", "mode", "from", "to", "step"},
+			"",
 		},
 	}
 	for name, c := range cases {

@@ -146,6 +146,42 @@ func TestSyncSchedulesNoCutThatItDoesNotStayFor(t *testing.T) {
 	}
 }
 
+// TestServeTakesOverASecret that stands at the provider, once it is told how long foreign tokens live.
+func TestServeTakesOverASecret(t *testing.T) {
+	s, cfg := vendor(t)
+	cfg.Targets[0].Rotation.Every = 0
+	const foreign = "00112233445566778899aabbccddeeff"
+	if err := s.SetSecret(cfg.Targets[0].Resources[0], tokens.NewSecret([]byte(foreign))); err != nil {
+		t.Fatal(err)
+	}
+	log := &lines{}
+	in := inputs(log)
+	in.Sync = true
+	a, err := app.New(t.Context(), cfg, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, "http://"+a.HTTPAddr(), a.Run)
+	out := r.must(t, "POST", "/v1/targets/live:rotate", `{"foreign_max_lifetime":"3600s"}`)
+	if outcome := field(t, out, "operation", "outcome"); outcome != "OPERATION_OUTCOME_DONE" {
+		t.Errorf("outcome %v", outcome)
+	}
+	r.must(t, "POST", "/v1/playbacks/event:sign", `{"viewer":"a"}`)
+	if code, _ := r.call(t, "POST", "/v1/targets/live:rotate", `{"foreign_max_lifetime":"3600s"}`); code != 409 {
+		t.Errorf("taken over twice: %d", code)
+	}
+	// The first cut waits for the former signer's tokens.
+	out = r.must(t, "POST", "/v1/targets/live:rotate", `{}`)
+	text, _ := field(t, out, "operation", "cut_time").(string)
+	cut, err := time.Parse(time.RFC3339, text)
+	if err != nil || time.Until(cut) < 59*time.Minute {
+		t.Errorf("the cut comes at %s; %v", cut, err)
+	}
+	if strings.Contains(log.String(), foreign) {
+		t.Error("the log holds the secret")
+	}
+}
+
 // TestServeRotatesToo: with Sync, the service's own process does the job.
 func TestServeRotatesToo(t *testing.T) {
 	_, cfg := vendor(t)
