@@ -111,6 +111,13 @@ func printDev(w io.Writer, info app.DevInfo) error {
 	for _, p := range info.Playbacks {
 		fmt.Fprintf(&next, "  %s sign %s --viewer alice --check\n", command, p.ID)
 	}
+	next.WriteString("\n")
+	for _, p := range info.Playbacks {
+		if p.Mode != "" {
+			fmt.Fprintf(&next, "  %s keys rotate %s   # while %s plays\n", command, p.Target, p.ID)
+		}
+	}
+	next.WriteString("\n")
 	first := info.Playbacks[0].ID
 	fmt.Fprintf(&next, "  curl -s -X POST %s/v1/playbacks/%s:sign -H 'Content-Type: application/json' -d '{\"viewer\":\"alice\"}'\n", info.HTTP, first)
 	fmt.Fprintf(&next, "\nand in a browser: %s?playback=%s&viewer=alice\n", info.Player, first)
