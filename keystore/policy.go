@@ -106,6 +106,12 @@ func (t Target) Mode() Mode {
 	}
 }
 
+// Moves reports whether the target's key would be rotated elsewhere or otherwise if it became next: by another
+// account, at other resources or in another mode. That has to wait for an open operation.
+func (t Target) Moves(next Target) bool {
+	return t.Account != next.Account || !slices.Equal(t.Resources, next.Resources) || t.Mode() != next.Mode()
+}
+
 // checkMode refuses a mode that the provider or the number of resources does not allow.
 func (t Target) checkMode(m Mode) error {
 	switch {

@@ -41,7 +41,8 @@ func (a *App) applyManaged(ctx context.Context) error {
 	return a.applyPlaybacks(ctx)
 }
 
-// applyTarget creates or changes a target; an unchanged one is left alone.
+// applyTarget creates or changes a target; an unchanged one is left alone. One with an open operation stays
+// where it is rotated: its slot may be in doubt there.
 func (a *App) applyTarget(ctx context.Context, t keystore.Target) error {
 	_, err := a.store.Create(ctx, t)
 	if !errors.Is(err, keystore.ErrConflict) {
@@ -56,7 +57,12 @@ func (a *App) applyTarget(ctx context.Context, t keystore.Target) error {
 		return err
 	}
 	_, err = a.store.Update(ctx, t.ID, fence, func(r *keystore.Record) error {
-		r.Target = t
+		next := t
+		if op := r.Operation; op != nil && r.Target.Moves(t) {
+			a.log.Warn("an operation is under way; account, resources and mode of the config file count from the next start on", "target", t.ID, "operation", op.ID)
+			next.Account, next.Resources, next.Policy.Mode = r.Target.Account, r.Target.Resources, r.Target.Policy.Mode
+		}
+		r.Target = next
 		return nil
 	})
 	return errors.Join(err, a.store.Release(ctx, t.ID, fence))

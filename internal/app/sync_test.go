@@ -182,6 +182,22 @@ func TestServeTakesOverASecret(t *testing.T) {
 	}
 }
 
+// TestTargetOfTheConfigFileStaysWhileItIsRotated: its slot may be in doubt.
+func TestTargetOfTheConfigFileStaysWhileItIsRotated(t *testing.T) {
+	_, cfg := vendor(t)
+	was := cfg.Targets[0].Resources[0]
+	r := serve(t, cfg)
+	r.must(t, "POST", "/v1/targets/live:rotate", `{}`)
+	r.stop()
+	cfg.Targets[0].Resources, cfg.Targets[0].Description = []string{"elsewhere"}, "moved"
+	r = serve(t, cfg)
+	target := r.must(t, "GET", "/v1/targets/live", "")
+	resources, _ := field(t, target, "target", "resources").([]any)
+	if description := field(t, target, "target", "description"); description != "moved" || len(resources) != 1 || resources[0] != was {
+		t.Errorf("description %v, resources %v; want the description changed and %s kept", description, resources, was)
+	}
+}
+
 // TestServeRotatesToo: with Sync, the service's own process does the job.
 func TestServeRotatesToo(t *testing.T) {
 	_, cfg := vendor(t)

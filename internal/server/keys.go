@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -148,7 +147,7 @@ func (s *keyService) UpdateTarget(ctx context.Context, r *tokensvcv1.UpdateTarge
 		if err != nil {
 			return err
 		}
-		if op := record.Operation; op != nil && (!slices.Equal(next.Resources, record.Target.Resources) || next.Mode() != record.Target.Mode() || next.Account != record.Target.Account) {
+		if op := record.Operation; op != nil && record.Target.Moves(next) {
 			return refuse(tokens.IllegalMove, "operation %s is under way; change account, resources and mode when it is done", op.ID)
 		}
 		if err := s.checkPlaybacks(next); err != nil {
