@@ -22,10 +22,12 @@ type watched struct {
 	played    chan error
 	operation string
 	took      time.Duration
+	joined    int // viewers who came while the key was rotated
 }
 
 // TestRotationsBreakNoPlayer rotates a target of each kind while players play, all at once. The edge learns of
-// a new key only after the sandbox's propagation time.
+// a new key only after the sandbox's propagation time. Each second another viewer comes, whose token is of the
+// key that signs then.
 func TestRotationsBreakNoPlayer(t *testing.T) {
 	s := startDev(t)
 	all := []*watched{
@@ -46,6 +48,7 @@ func TestRotationsBreakNoPlayer(t *testing.T) {
 	for open := len(all); open > 0; time.Sleep(time.Second) {
 		for _, w := range all {
 			w.mustPlay(t)
+			w.join(t, s)
 			if w.took == 0 && closed(t, s, w.operation) {
 				w.took = time.Since(started)
 				open--
@@ -85,6 +88,30 @@ func (w *watched) mustPlay(t *testing.T) {
 	}
 }
 
+// join has one more viewer begin to play, without a cookie, if signing is open.
+func (w *watched) join(t *testing.T, s *sandbox) {
+	t.Helper()
+	p, err := newPlayer(s.HTTP, w.playback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for reason := range p.refused {
+		if reason != "KEY_CUTOVER" {
+			t.Fatalf("%s: a new viewer's sign was refused with %s", w.playback, reason)
+		}
+	}
+	if p.credential.URL == "" {
+		return
+	}
+	if _, err := p.get(t.Context(), p.credential.URL); err != nil {
+		t.Fatalf("%s: a new viewer: %v", w.playback, err)
+	}
+	w.joined++
+}
+
 // judge waits for the player, which has been told to stop, and looks at what it saw.
 func (w *watched) judge(t *testing.T, s *sandbox) {
 	t.Helper()
@@ -98,8 +125,8 @@ func (w *watched) judge(t *testing.T, s *sandbox) {
 			t.Errorf("%s: %d signs were refused with %s", w.playback, n, reason)
 		}
 	}
-	t.Logf("%s: rotated in %s under a player of %d segments; %d signs with %v, %d refused signs",
-		w.target, w.took.Round(time.Second), w.segments, w.signs, w.keys, refused)
+	t.Logf("%s: rotated in %s under a player of %d segments; %d signs with %v, %d refused signs; %d viewers joined",
+		w.target, w.took.Round(time.Second), w.segments, w.signs, w.keys, refused, w.joined)
 	if len(w.keys) == 0 || w.keys[0] != w.target+"/1" {
 		t.Errorf("%s: keys %v signed, want %s/1 first", w.playback, w.keys, w.target)
 	}
