@@ -9,7 +9,6 @@ import (
 
 // begin opens a scheduled rotation.
 func (s *session) begin(ctx context.Context, d Decision) error {
-	s.m.Probes, s.m.Probed = 0, time.Time{}
 	return s.commit(ctx, "begin", func(r *keystore.Record, now time.Time) error {
 		if err := s.starter.Start(r, Request{Kind: keystore.Rotate}, now); err != nil {
 			return err
@@ -47,7 +46,7 @@ func (s *session) activate(ctx context.Context) error {
 		return nil
 	})
 	if err == nil {
-		s.m.Checked, s.m.Finding, s.m.Probes = s.clock(), Agrees, 0
+		s.m.Checked, s.m.Finding = s.clock(), Agrees
 	}
 	return err
 }

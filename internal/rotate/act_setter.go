@@ -78,7 +78,6 @@ func (s *session) write(ctx context.Context, k *keystore.Key) error {
 }
 
 func (s *session) applied(ctx context.Context) error {
-	s.m.Probes, s.m.Probed = 0, time.Time{}
 	return s.commit(ctx, "applied", func(r *keystore.Record, now time.Time) error {
 		if err := r.Advance(keystore.Applied, now, s.timing.Timing); err != nil {
 			return err

@@ -30,13 +30,19 @@ type bench struct {
 	vendors map[string]*rotatetest.Vendor
 	events  []rotate.Event
 	slow    map[string]time.Duration
+	reads   time.Duration // how long a look takes, whatever its deadline
 }
 
 // sluggish is a setter that takes its time.
 type sluggish struct {
 	provider.Setter
 	provider.Inspector
-	wait time.Duration
+	wait, read time.Duration
+}
+
+func (s sluggish) Current(ctx context.Context, resource string) (tokens.Secret, error) {
+	time.Sleep(s.read)
+	return s.Inspector.Current(ctx, resource)
 }
 
 func (s sluggish) Set(ctx context.Context, resource string, secret tokens.Secret) error {
@@ -77,8 +83,8 @@ func (b *bench) provider(target keystore.Target) (provider.Provider, error) {
 	p := v.Setter(traits)
 	setter, sets := p.(provider.Setter)
 	inspector, reads := p.(provider.Inspector)
-	if wait := b.slow[target.ID]; wait > 0 && sets && reads {
-		return sluggish{Setter: setter, Inspector: inspector, wait: wait}, nil
+	if wait := b.slow[target.ID]; wait+b.reads > 0 && sets && reads {
+		return sluggish{Setter: setter, Inspector: inspector, wait: wait, read: b.reads}, nil
 	}
 	return p, nil
 }
@@ -298,4 +304,52 @@ func TestProbesShortenTheWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNothingIsSentLate: a read that took too long leaves too little of the lease for a change.
+func TestNothingIsSentLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.target(t, "event", "wowza", nil)
+		if report := once(t, b, time.Minute); report.Err != nil {
+			t.Fatal(report.Err)
+		}
+		if _, err := b.executor.Start(t.Context(), "event", rotate.Request{Immediate: true}); err != nil {
+			t.Fatal(err)
+		}
+		b.reads = 75 * time.Second // of a lease of 100 s, and one call may take 30 s
+		sets := b.vendor("event").Count("set")
+		if _, err := b.executor.Step(t.Context(), "event"); err == nil {
+			t.Error("no failure")
+		}
+		if n := b.vendor("event").Count("set"); n != sets {
+			t.Errorf("%d sets were sent", n-sets)
+		}
+		b.reads = 0
+		if report := once(t, b, time.Minute); report.Err != nil || b.version(t, "event") != 2 {
+			t.Errorf("%+v", report)
+		}
+	})
+}
+
+// TestDoubtIsLeftToSettle: a call whose answer was lost may be under way for as long as a call may take.
+func TestDoubtIsLeftToSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.target(t, "event", "qencode", nil)
+		b.vendor("event").Script(func(call string, _ int) rotatetest.Answer {
+			if call == "mint" {
+				return rotatetest.LostAfter
+			}
+			return rotatetest.OK
+		})
+		report := once(t, b, time.Minute)
+		op := b.record(t, "event").Operation
+		if !errors.Is(report.Err, provider.ErrAmbiguous) || op == nil || op.Step != keystore.Minting {
+			t.Fatalf("%+v, %+v", report, op)
+		}
+		if wait := time.Until(op.NotBefore); wait < 30*time.Second {
+			t.Errorf("it is swept in %s", wait)
+		}
+	})
 }

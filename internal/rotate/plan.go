@@ -173,15 +173,16 @@ func (p *planner) pausing() (Decision, bool) {
 // settle waits until the edges know the new key, then goes on with next.
 func (p *planner) settle(next Decision) Decision {
 	op := p.r.Operation
+	probed := p.f.ProbedKey == op.To
 	switch {
 	case op.Immediate || !p.now.Before(op.UseAfter):
 		return next
-	case p.f.Abilities.Probe && p.f.Probes >= p.t.Probes:
+	case p.f.Abilities.Probe && probed && p.f.Probes >= p.t.Probes:
 		next.Why = fmt.Sprintf("the edge accepted %d probes in a row", p.f.Probes)
 		return next
 	case !p.f.Abilities.Probe:
 		return p.wait(op.UseAfter, "the edges may not know key %d before %s", op.To, stamp(op.UseAfter))
-	case p.now.Before(p.f.Probed.Add(p.t.ProbeEvery)):
+	case probed && p.now.Before(p.f.Probed.Add(p.t.ProbeEvery)):
 		return p.wait(earlier(op.UseAfter, p.f.Probed.Add(p.t.ProbeEvery)), "the next probe of key %d", op.To)
 	default:
 		return p.act(Probe, op.To, "whether an edge knows key %d", op.To)

@@ -180,10 +180,10 @@ func TestPlan(t *testing.T) {
 			f.Abilities.Probe = true
 		}, then: rotate.Probe},
 		"cut: confirmed, the next probe": {r: setter(at1to2(keystore.Applied), active, pending), change: func(r *keystore.Record, f *rotate.Facts) {
-			r.Operation.UseAfter, f.Abilities.Probe, f.Probed = at(time.Minute), true, at(0)
+			r.Operation.UseAfter, f.Abilities.Probe, f.Probed, f.ProbedKey = at(time.Minute), true, at(0), 2
 		}, then: rotate.Wait, look: at(2 * time.Second)},
 		"cut: confirmed, probes accepted": {r: setter(at1to2(keystore.Applied), active, pending), change: func(r *keystore.Record, f *rotate.Facts) {
-			r.Operation.UseAfter, f.Abilities.Probe, f.Probes = at(time.Minute), true, 3
+			r.Operation.UseAfter, f.Abilities.Probe, f.Probes, f.ProbedKey = at(time.Minute), true, 3, 2
 		}, then: rotate.Activate},
 		"cut: opens on apply": {r: setter(at1to2(keystore.Applied), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) {
 			r.Operation.UseAfter, r.Target.Policy.OpenOnApply = at(time.Minute), true

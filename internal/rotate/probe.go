@@ -35,6 +35,9 @@ func (s *session) probe(ctx context.Context) error {
 		return err
 	})
 	s.m.Probed = s.clock()
+	if to := s.record.Operation.To; s.m.ProbedKey != to {
+		s.m.ProbedKey, s.m.Probes = to, 0
+	}
 	if err != nil || !accepted {
 		s.m.Probes = 0
 		return err

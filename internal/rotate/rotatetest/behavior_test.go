@@ -270,6 +270,44 @@ func TestStrangerBeforeTheCut(t *testing.T) {
 	advance(t, w, 60, "the second key", idle(2))
 }
 
+// TestStrangerAtTheCut: one who writes after the last look is found before signing is closed for good, and
+// one who writes while the slot is in doubt is not overwritten; with an immediate rotation it goes on.
+func TestStrangerAtTheCut(t *testing.T) {
+	foreign := tokens.NewSecret([]byte(stranger))
+	w := newWorld(t, rotatetest.Scenario{Kind: rotatetest.Setter, Breaks: true})
+	r := advance(t, w, 60, "a scheduled cut", func(r keystore.Record) bool { return signs(1)(r) && at(keystore.Scheduled)(r) })
+	cut := r.Operation.CutAt
+	advance(t, w, 20, "the cut", func(keystore.Record) bool { return !w.Now().Before(cut) })
+	w.Vendor.SetByHand("first", foreign)
+	advance(t, w, 30, "the cut taken back", func(r keystore.Record) bool { return at(keystore.Scheduled)(r) && r.Operation.CutAt.IsZero() })
+	if !w.Vendor.Secret("first").Equal(foreign) {
+		t.Error("the stranger's secret was overwritten")
+	}
+
+	lose := false
+	w = newWorld(t, rotatetest.Scenario{Kind: rotatetest.Setter, Breaks: true, Script: func(call string, _ int) rotatetest.Answer {
+		if lose && call == "set" {
+			return rotatetest.LostBefore
+		}
+		return rotatetest.OK
+	}})
+	advance(t, w, 20, "the first key", idle(1))
+	lose = true
+	advance(t, w, 60, "the cut", at(keystore.Applying))
+	lose = false
+	w.Vendor.SetByHand("first", foreign)
+	if err := w.Advance(t.Context(), 20); err != nil {
+		t.Fatal(err)
+	}
+	if !w.Vendor.Secret("first").Equal(foreign) || !at(keystore.Applying)(w.Record()) || !strings.Contains(w.Alarm(), "somebody else") {
+		t.Errorf("at %s, alarm %q", w.Record().Operation.Step, w.Alarm())
+	}
+	if _, err := w.Executor().Start(t.Context(), w.Target, rotate.Request{Immediate: true}); err != nil {
+		t.Fatal(err)
+	}
+	advance(t, w, 10, "the second key", idle(2))
+}
+
 // TestAdoption: the first cut waits for the tokens of the former signer.
 func TestAdoption(t *testing.T) {
 	const life = 50 // ticks, far more than T

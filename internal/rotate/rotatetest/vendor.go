@@ -87,6 +87,9 @@ func (v *Vendor) Setter(t provider.Traits) provider.Provider { return setter{v, 
 // BlindSetter is a Setter whose slots cannot be read.
 func (v *Vendor) BlindSetter(t provider.Traits) provider.Provider { return blindSetter{setter{v, t}} }
 
+// Script answers the n-th call of a name from now on.
+func (v *Vendor) Script(script func(call string, n int) Answer) { v.script = script }
+
 // Secret is what stands in a slot.
 func (v *Vendor) Secret(resource string) tokens.Secret { return v.slots[resource].secret }
 
