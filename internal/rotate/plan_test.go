@@ -185,6 +185,9 @@ func TestPlan(t *testing.T) {
 		"cut: confirmed, probes accepted": {r: setter(at1to2(keystore.Applied), active, pending), change: func(r *keystore.Record, f *rotate.Facts) {
 			r.Operation.UseAfter, f.Abilities.Probe, f.Probes, f.ProbedKey = at(time.Minute), true, 3, 2
 		}, then: rotate.Activate},
+		"cut: confirmed, probes of another key": {r: setter(at1to2(keystore.Applied), active, pending), change: func(r *keystore.Record, f *rotate.Facts) {
+			r.Operation.UseAfter, f.Abilities.Probe, f.Probes, f.ProbedKey = at(time.Minute), true, 3, 1
+		}, then: rotate.Probe},
 		"cut: opens on apply": {r: setter(at1to2(keystore.Applied), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) {
 			r.Operation.UseAfter, r.Target.Policy.OpenOnApply = at(time.Minute), true
 		}, then: rotate.Activate},
