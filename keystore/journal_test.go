@@ -419,6 +419,13 @@ func TestAnyRotation(t *testing.T) {
 			case 11:
 				err = l.r.Retire(version, false, l.now, timing())
 			}
+			if op := l.r.Operation; err == nil && op != nil && op.Kind == keystore.Rollback && op.Step == keystore.Draining {
+				// A rollback to a key that still counts begins and activates in one change, or not at all.
+				if to, _ := l.r.Key(op.To); to.State != keystore.Active && l.r.ActivateTo(l.now, timing()) != nil {
+					l.r = before
+					continue
+				}
+			}
 			if err != nil {
 				if traces(before) != traces(l.r) {
 					rt.Fatalf("a refused change left traces: %v", err)
