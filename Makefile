@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help dev build web gen lint test test-go e2e fuzz bench deps clean
+.PHONY: crash mutations help dev build web gen lint test test-go e2e fuzz bench deps clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ fuzz: ## every fuzz target, each for FUZZTIME (10s)
 
 bench: ## the speed goals: name, measured ratio, goal, ok or FAIL
 	@go run ./internal/bench
+
+crash: ## rotation through crashes and lost answers, 10,000 runs in a simulated world of vendors
+	@go run ./internal/rotate/crash -runs 10000
+
+mutations: ## drop each rule of rotation in turn and see the crash runs catch it
+	@go run ./internal/rotate/crash -mutations
 
 deps: ## name what the tests need and is missing; on Debian, install it
 	@scripts/deps.sh
