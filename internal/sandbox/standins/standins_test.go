@@ -78,31 +78,35 @@ func setters(t *testing.T, s *standins.Standins, now func() time.Time) map[strin
 }
 
 func TestEdgesFollowWhatIsSet(t *testing.T) {
-	s, clock := start(t)
+	for name, resource := range map[string]string{standins.Wowza: "t1", standins.Agora: agora.Resource("play.example.com")} {
+		t.Run(name, func(t *testing.T) { followsWhatIsSet(t, name, resource) })
+	}
+}
+
+func followsWhatIsSet(t *testing.T, name, resource string) {
+	t.Helper()
 	const older, newer = "00112233445566778899aabbccddeeff", "ffeeddccbbaa99887766554433221100"
-	resources := map[string]string{standins.Wowza: "t1", standins.Agora: agora.Resource("play.example.com")}
-	for name, setter := range setters(t, s, clock.time) {
-		resource := resources[name]
-		if got := s.Keys(name, resource); len(got) != 0 {
-			t.Errorf("%s: the edges know %d keys of nothing", name, len(got))
-		}
-		if err := s.Put(standins.Standing{Provider: name, Resource: resource, Secret: secret(older), StreamID: "s1", Name: "event"}); err != nil {
-			t.Fatal(err)
-		}
-		before := s.Keys(name, resource)
-		if len(before) != 1 {
-			t.Fatalf("%s: the edges know %d keys, want that which stood there", name, len(before))
-		}
-		if err := setter.Set(t.Context(), resource, secret(newer)); err != nil {
-			t.Fatal(err)
-		}
-		if now := s.Keys(name, resource); len(now) != 1 || now[0].Fingerprint() != before[0].Fingerprint() {
-			t.Errorf("%s: the edges know the new secret at once", name)
-		}
-		clock.pass(time.Minute)
-		if now := s.Keys(name, resource); len(now) != 1 || now[0].Fingerprint() == before[0].Fingerprint() {
-			t.Errorf("%s: the edges do not learn the new secret", name)
-		}
+	s, clock := start(t) // one for each: a client does not write while the two clocks are far apart
+	setter := setters(t, s, clock.time)[name]
+	if got := s.Keys(name, resource); len(got) != 0 {
+		t.Errorf("the edges know %d keys of nothing", len(got))
+	}
+	if err := s.Put(standins.Standing{Provider: name, Resource: resource, Secret: secret(older), StreamID: "s1", Name: "event"}); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Keys(name, resource)
+	if len(before) != 1 {
+		t.Fatalf("the edges know %d keys, want that which stood there", len(before))
+	}
+	if err := setter.Set(t.Context(), resource, secret(newer)); err != nil {
+		t.Fatal(err)
+	}
+	if now := s.Keys(name, resource); len(now) != 1 || now[0].Fingerprint() != before[0].Fingerprint() {
+		t.Error("the edges know the new secret at once")
+	}
+	clock.pass(time.Minute)
+	if now := s.Keys(name, resource); len(now) != 1 || now[0].Fingerprint() == before[0].Fingerprint() {
+		t.Error("the edges do not learn the new secret")
 	}
 }
 
