@@ -191,7 +191,7 @@ type Target struct {
 	// Settings of scheme agora-timestamp; they mirror the Agora domain.
 	Agora AgoraOptions `koanf:"agora"`
 	// The provider's ids of what the key protects: one, or two that form a pair and are used in turn. Wowza:
-	// stream target ids; Qencode: stream:ID, domain:ID or bucket:NAME; Agora: domain names.
+	// stream target ids; Qencode: stream:ID, domain:ID or bucket:NAME; Agora: domain:NAME.
 	Resources []string `koanf:"resources"`
 	// When and how the key is rotated.
 	Rotation Rotation `koanf:"rotation"`

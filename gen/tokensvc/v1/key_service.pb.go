@@ -303,7 +303,7 @@ type Target struct {
 	// Output only.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// The provider's ids of what the key protects: one, or two that form a pair and are used in turn. Wowza:
-	// stream target ids; Qencode: "stream:ID", "domain:ID" or "bucket:NAME"; Agora: domain names. Empty when
+	// stream target ids; Qencode: "stream:ID", "domain:ID" or "bucket:NAME"; Agora: "domain:NAME". Empty when
 	// keys are only imported.
 	Resources []string `protobuf:"bytes,12,rep,name=resources,proto3" json:"resources,omitempty"`
 	// When and how the key is rotated; on command only when absent.
