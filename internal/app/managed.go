@@ -70,19 +70,7 @@ func (a *App) applyTarget(ctx context.Context, t keystore.Target) error {
 
 // lease waits shortly for another process that starts at the same time. Every App is a holder of its own.
 func (a *App) lease(ctx context.Context, target string) (keystore.Fence, error) {
-	retry := time.NewTicker(50 * time.Millisecond)
-	defer retry.Stop()
-	for tries := 1; ; tries++ {
-		fence, err := a.store.Lease(ctx, target, a.holder, managedLease)
-		if !errors.Is(err, keystore.ErrConflict) || tries == 100 {
-			return fence, err
-		}
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-retry.C:
-		}
-	}
+	return keystore.AwaitLease(ctx, a.store, target, a.holder, managedLease, 5*time.Second)
 }
 
 func (a *App) applyPlaybacks(ctx context.Context) error {

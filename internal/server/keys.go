@@ -25,11 +25,9 @@ const (
 	refreshTime = 5 * time.Second
 )
 
-// A change waits four seconds for the one before it: longer than the lease of a process that has died.
-const (
-	leaseRetry = 20 * time.Millisecond
-	leaseTries = 200
-)
+// leaseWait is how long a change waits for the one before it: longer than the lease of a process that
+// has died.
+const leaseWait = 4 * time.Second
 
 type keyService struct {
 	tokensvcv1.UnimplementedKeyServiceServer
@@ -352,20 +350,7 @@ func (s *keyService) refresh(ctx context.Context) {
 
 // lease waits shortly for a change that is under way. Every request is a holder of its own.
 func (s *keyService) lease(ctx context.Context, target string) (keystore.Fence, error) {
-	holder := s.holder + "/" + obs.RequestID(ctx)
-	retry := time.NewTicker(leaseRetry)
-	defer retry.Stop()
-	for tries := 1; ; tries++ {
-		fence, err := s.store.Lease(ctx, target, holder, changeLease)
-		if !errors.Is(err, keystore.ErrConflict) || tries == leaseTries {
-			return fence, err
-		}
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-retry.C:
-		}
-	}
+	return keystore.AwaitLease(ctx, s.store, target, s.holder+"/"+obs.RequestID(ctx), changeLease, leaseWait)
 }
 
 // release gives the lease back also when the caller has left; left alone it would run out by itself.
