@@ -206,22 +206,25 @@ func (s *rotationService) WatchOperation(r *tokensvcv1.WatchOperationRequest, st
 	}
 }
 
-// look reads an operation and what comes next for its target.
+// look reads an operation and what comes next for its target. An open operation is told from the record that its
+// plan is made from: two reads would show an operation that a move between them had closed as open and planless.
 func (s *rotationService) look(ctx context.Context, id string) (*tokensvcv1.WatchOperationResponse, error) {
 	op, err := s.operation(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	out := &tokensvcv1.WatchOperationResponse{Operation: operationProto(op)}
-	if !op.ClosedAt.IsZero() {
-		return out, nil
+	if op.ClosedAt.IsZero() {
+		record, err := s.keys.store.Get(ctx, op.Target)
+		if err != nil {
+			return nil, err
+		}
+		if record.Operation != nil && record.Operation.ID == id {
+			plan, err := s.plan(record)
+			return &tokensvcv1.WatchOperationResponse{Operation: operationProto(*record.Operation), Plan: plan}, err
+		}
+		if op, err = s.operation(ctx, id); err != nil {
+			return nil, err
+		}
 	}
-	record, err := s.keys.store.Get(ctx, op.Target)
-	if err != nil {
-		return nil, err
-	}
-	if record.Operation != nil && record.Operation.ID == id {
-		out.Plan, err = s.plan(record)
-	}
-	return out, err
+	return &tokensvcv1.WatchOperationResponse{Operation: operationProto(op)}, nil
 }
