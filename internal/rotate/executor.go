@@ -187,7 +187,7 @@ func (e *Executor) step(ctx context.Context, target string, latestCut time.Time)
 	fence, err := e.store.Lease(ctx, target, e.holder, e.timing.lease(m.Traits))
 	if errors.Is(err, keystore.ErrConflict) {
 		result.Held = true
-		result.Decision.At = e.clock().Add(e.timing.RetryBase)
+		result.Decision.At = e.clock().Add(heldPause)
 		return result, nil
 	}
 	if err != nil {

@@ -10,6 +10,10 @@ import (
 	"github.com/tokensvc/tokensvc/keystore"
 )
 
+// heldPause is the wait for another process's lease. Most are short: the hint that an operation was opened may
+// come before the lease under which it was opened is given back.
+const heldPause = 250 * time.Millisecond
+
 // Loop works on all targets until ctx ends, and returns when nothing is under way any more. It looks at
 // every hint of the store, at every moment a plan names, and at least every Poll. A target that fails or
 // takes long does not stop the others.
@@ -80,8 +84,11 @@ func (l *loop) round(ctx context.Context) time.Duration {
 func (l *loop) work(ctx context.Context, id string) {
 	for ctx.Err() == nil {
 		result, err := l.Step(ctx, id)
-		if err != nil || result.Held {
+		switch {
+		case err != nil:
 			l.rest(id, l.clock().Add(l.timing.RetryBase))
+		case result.Held:
+			l.rest(id, result.Decision.At)
 		}
 		if err != nil || !result.Done {
 			break

@@ -175,6 +175,43 @@ func TestLoop(t *testing.T) {
 	})
 }
 
+// TestACommandIsNotDelayedByItsOwnLease: the hint that an operation was opened comes before the lease under
+// which it was opened is given back.
+func TestACommandIsNotDelayedByItsOwnLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.target(t, "mint", "qencode", func(target *keystore.Target) { target.Policy.Every = 0 })
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- b.executor.Loop(ctx) }()
+		time.Sleep(time.Minute)
+		fence, err := b.store.Lease(ctx, "mint", "api", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		starter := rotate.Starter{Timing: rotate.DefaultTiming()}
+		_, err = b.store.Update(ctx, "mint", fence, func(r *keystore.Record) error { return starter.Start(r, rotate.Request{}, time.Now()) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+		if n := b.vendor("mint").Count("mint"); n != 0 {
+			t.Errorf("%d keys were made under somebody else's lease", n)
+		}
+		if err := b.store.Release(ctx, "mint", fence); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if n := b.vendor("mint").Count("mint"); n != 1 {
+			t.Errorf("a second after the lease was given back %d keys are made, want 1", n)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestOnceStaysWithACut: a cut that fits into the wait is seen through; until then nothing is.
 func TestOnceStaysWithACut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
