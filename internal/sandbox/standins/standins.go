@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tokensvc/tokensvc/internal/sandbox/fault"
 	"github.com/tokensvc/tokensvc/internal/sandbox/provider/agora"
 	"github.com/tokensvc/tokensvc/internal/sandbox/provider/qencode"
 	"github.com/tokensvc/tokensvc/internal/sandbox/provider/wowza"
@@ -28,6 +29,8 @@ type Config struct {
 	PlaybackBase string
 	// Streams are the ids of Qencode's live streams, lower-case UUIDs.
 	Streams []string
+	// Plan is what goes wrong at any of them, and who sees each effect. Nil means that nothing goes wrong.
+	Plan *fault.Plan
 }
 
 // Credentials are those of the one account at each stand-in.
@@ -72,11 +75,14 @@ func (s *Standins) open(ctx context.Context, cfg Config) error {
 	var err error
 	s.Wowza, err = wowza.New(wowza.Config{
 		AccessKey: c.WowzaAccessKey, APIKey: c.WowzaAPIKey, Now: cfg.Now, Propagation: cfg.Propagation, PlaybackBase: cfg.PlaybackBase,
+		Plan: cfg.Plan,
 	})
 	if err != nil {
 		return err
 	}
-	s.Qencode, err = qencode.New(qencode.Config{APIKey: c.QencodeAPIKey, Now: cfg.Now, Propagation: cfg.Propagation, Streams: cfg.Streams})
+	s.Qencode, err = qencode.New(qencode.Config{
+		APIKey: c.QencodeAPIKey, Now: cfg.Now, Propagation: cfg.Propagation, Streams: cfg.Streams, Plan: cfg.Plan,
+	})
 	if err != nil {
 		return err
 	}
@@ -86,10 +92,14 @@ func (s *Standins) open(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	var overAgora http.Handler = s.Agora
+	if cfg.Plan != nil {
+		overAgora = cfg.Plan.Handler(s.Agora.Call, s.Agora)
+	}
 	for _, api := range []struct {
 		handler http.Handler
 		url     *string
-	}{{s.Wowza.Handler(), &c.WowzaURL}, {s.Qencode.Handler(), &c.QencodeURL}, {s.Agora, &c.AgoraURL}} {
+	}{{s.Wowza.Handler(), &c.WowzaURL}, {s.Qencode.Handler(), &c.QencodeURL}, {overAgora, &c.AgoraURL}} {
 		if *api.url, err = s.serve(ctx, api.handler); err != nil {
 			return err
 		}

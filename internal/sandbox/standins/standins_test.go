@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"log/slog"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/tokensvc/tokensvc/internal/provider/qencode"
 	"github.com/tokensvc/tokensvc/internal/provider/rest"
 	"github.com/tokensvc/tokensvc/internal/provider/wowza"
+	"github.com/tokensvc/tokensvc/internal/sandbox/fault"
 	"github.com/tokensvc/tokensvc/internal/sandbox/standins"
 	"github.com/tokensvc/tokensvc/tokens"
 )
@@ -41,8 +43,13 @@ func (c *clock) pass(d time.Duration) {
 func start(t *testing.T) (*standins.Standins, *clock) {
 	t.Helper()
 	c := &clock{now: time.Now()}
+	return startWith(t, c, nil), c
+}
+
+func startWith(t *testing.T, c *clock, plan *fault.Plan) *standins.Standins {
+	t.Helper()
 	s, err := standins.Start(t.Context(), standins.Config{
-		Now: c.time, Propagation: time.Minute, PlaybackBase: "http://127.0.0.1:8088", Streams: []string{stream},
+		Now: c.time, Propagation: time.Minute, PlaybackBase: "http://127.0.0.1:8088", Streams: []string{stream}, Plan: plan,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +59,7 @@ func start(t *testing.T) (*standins.Standins, *clock) {
 			t.Error(err)
 		}
 	})
-	return s, c
+	return s
 }
 
 func secret(text string) tokens.Secret { return tokens.NewSecret([]byte(text)) }
@@ -107,6 +114,32 @@ func followsWhatIsSet(t *testing.T, name, resource string) {
 	clock.pass(time.Minute)
 	if now := s.Keys(name, resource); len(now) != 1 || now[0].Fingerprint() == before[0].Fingerprint() {
 		t.Error("the edges do not learn the new secret")
+	}
+}
+
+// TestOnePlanStrikesAll: faults are named as each stand-in names its calls.
+func TestOnePlanStrikesAll(t *testing.T) {
+	const newer = "ffeeddccbbaa99887766554433221100"
+	for name, c := range map[string]struct{ resource, call string }{
+		standins.Wowza: {"t1", "patch target"},
+		standins.Agora: {agora.Resource("play.example.com"), "set auth key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := &clock{now: time.Now()}
+			plan := fault.New(clock.time)
+			s := startWith(t, clock, plan)
+			if err := s.Put(standins.Standing{Provider: name, Resource: c.resource, Secret: secret("00112233445566778899aabbccddeeff"), StreamID: "s1", Name: "event"}); err != nil {
+				t.Fatal(err)
+			}
+			plan.Add(fault.Rule{Call: c.call, Fault: fault.Status(http.StatusConflict)})
+			setter := setters(t, s, clock.time)[name]
+			if err := setter.Set(t.Context(), c.resource, secret(newer)); err == nil {
+				t.Error("the fault did not strike")
+			}
+			if err := setter.Set(t.Context(), c.resource, secret(newer)); err != nil || plan.Count(c.call) != 2 {
+				t.Errorf("after the fault: %v; calls %v", err, plan.Calls())
+			}
+		})
 	}
 }
 

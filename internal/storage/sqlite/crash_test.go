@@ -2,10 +2,12 @@ package sqlite_test
 
 import (
 	"database/sql"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -183,6 +185,36 @@ func TestWatchSeesAnotherProcess(t *testing.T) {
 
 func target(id string) keystore.Target {
 	return keystore.Target{ID: id, Provider: "qencode", Scheme: "qencode-jwt", MaxTokenLifetime: time.Hour}
+}
+
+// TestCheckIntegrity: a file is whole until somebody writes past the store, or past SQLite.
+func TestCheckIntegrity(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, sqlite.Options{Now: time.Now})
+	for i := range 200 {
+		if _, err := s.Create(t.Context(), target("event-"+strconv.Itoa(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.CheckIntegrity(t.Context()); err != nil {
+		t.Errorf("a whole store: %v", err)
+	}
+	raw(t, path, func(db *sql.DB) error {
+		_, err := db.ExecContext(t.Context(), `PRAGMA foreign_keys = off;
+			INSERT INTO keys (target, version, state, kid, fingerprint, sealed, origin) VALUES ('nobody', 1, 'active', '', '', x'00', '')`)
+		return err
+	})
+	if err := s.CheckIntegrity(t.Context()); !errors.Is(err, sqlite.ErrDamaged) || !strings.Contains(err.Error(), "a row of keys refers to nothing") {
+		t.Errorf("a key of no target: %v", err)
+	}
+	raw(t, path, func(db *sql.DB) error {
+		_, err := db.ExecContext(t.Context(), `DELETE FROM keys; PRAGMA ignore_check_constraints = on;
+			INSERT INTO keys (target, version, state, kid, fingerprint, sealed, origin) VALUES ('event-1', 1, 'odd', '', '', x'00', '')`)
+		return err
+	})
+	if err := s.CheckIntegrity(t.Context()); !errors.Is(err, sqlite.ErrDamaged) || strings.Contains(err.Error(), "refers to nothing") {
+		t.Errorf("a state that there is not: %v", err)
+	}
 }
 
 // TestOneActive: the table itself refuses a second active key, whatever the code above it does.
