@@ -62,8 +62,9 @@ type History interface {
 	// Operations returns the operations of a target, or of all when it is empty, in descending order of
 	// id, which for UUIDv7 is the newest first. The history outlives its target.
 	Operations(ctx context.Context, target string, p Page) ([]Operation, error)
-	// PruneOperations removes operations that were closed before a moment, and returns how many.
-	PruneOperations(ctx context.Context, before time.Time) (int, error)
+	// PruneOperations removes operations that were closed before a moment, the oldest first, at most limit
+	// of them, and returns how many; a limit of 0 means all.
+	PruneOperations(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Binding ties a sealed secret to its place, so that it cannot be moved to another.

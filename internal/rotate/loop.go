@@ -47,6 +47,7 @@ type loop struct {
 	working map[string]bool // only Loop's goroutine touches it
 	done    chan string
 	wait    sync.WaitGroup
+	pruneAt time.Time
 }
 
 // round begins work on the targets that have something to do, and returns when to look again.
@@ -60,6 +61,10 @@ func (l *loop) round(ctx context.Context) time.Duration {
 		return poll
 	}
 	l.forget(records)
+	if now := l.clock(); !now.Before(l.pruneAt) {
+		l.pruneAt = now.Add(pruneEvery)
+		l.prune(ctx)
+	}
 	next := l.clock().Add(poll)
 	for i := range records {
 		id := records[i].Target.ID
@@ -147,6 +152,7 @@ func (e *Executor) Once(ctx context.Context, o Options) ([]Report, error) {
 		wait.Go(func() { reports[i] = e.once(ctx, records[i].Target.ID, until) })
 	}
 	wait.Wait()
+	e.prune(ctx)
 	return reports, ctx.Err()
 }
 

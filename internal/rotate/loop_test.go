@@ -390,3 +390,56 @@ func TestDoubtIsLeftToSettle(t *testing.T) {
 		}
 	})
 }
+
+// TestOldOperationsAreRemoved: by the loop from time to time, and by every run, a batch at once; what is open or
+// younger stays.
+func TestOldOperationsAreRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.target(t, "event", "agora", func(target *keystore.Target) { target.Policy.Every = 0 })
+		history := func() int {
+			t.Helper()
+			operations, err := b.store.Operations(t.Context(), "event", keystore.Page{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(operations)
+		}
+		rotateOnce := func() {
+			t.Helper()
+			if _, err := b.executor.Start(t.Context(), "event", rotate.Request{Immediate: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rotateOnce()
+		once(t, b, time.Minute)
+		time.Sleep(keystore.OperationRetention - time.Hour)
+		rotateOnce()
+		once(t, b, time.Minute)
+		if n := history(); n != 2 {
+			t.Fatalf("%d operations, want both", n)
+		}
+		time.Sleep(2 * time.Hour)
+		once(t, b, time.Minute)
+		if n := history(); n != 1 {
+			t.Errorf("%d operations after a run, want the younger one", n)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- b.executor.Loop(ctx) }()
+		time.Sleep(time.Minute)
+		if n := history(); n != 1 {
+			t.Errorf("%d operations, want the younger one", n)
+		}
+		time.Sleep(keystore.OperationRetention)
+		rotateOnce()
+		time.Sleep(2 * time.Hour)
+		if n := history(); n != 1 {
+			t.Errorf("%d operations, want the last one", n)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

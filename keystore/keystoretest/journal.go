@@ -270,16 +270,18 @@ func testPrune(t *testing.T, h *harness) {
 	h.create(t, "event")
 	h.seedHistory(t, "event", 1, 3) // closed three, two and one days ago
 	for _, c := range []struct {
-		age  time.Duration
-		n    int
-		left []int
+		age   time.Duration
+		limit int
+		n     int
+		left  []int
 	}{
-		{keystore.OperationRetention, 0, []int{9, 3, 2, 1}},
-		{72 * time.Hour, 0, []int{9, 3, 2, 1}},
-		{36 * time.Hour, 2, []int{9, 3}},
-		{0, 1, []int{9}},
+		{keystore.OperationRetention, 0, 0, []int{9, 3, 2, 1}},
+		{72 * time.Hour, 0, 0, []int{9, 3, 2, 1}},
+		{36 * time.Hour, 1, 1, []int{9, 3, 2}},
+		{36 * time.Hour, 5, 1, []int{9, 3}},
+		{0, 0, 1, []int{9}},
 	} {
-		n, err := h.PruneOperations(t.Context(), h.clock.Now().Add(-c.age))
+		n, err := h.PruneOperations(t.Context(), h.clock.Now().Add(-c.age), c.limit)
 		if err != nil || n != c.n {
 			t.Fatalf("older than %s: %d pruned, %v; want %d", c.age, n, err, c.n)
 		}

@@ -273,17 +273,23 @@ func (s *Store) Operations(_ context.Context, target string, p keystore.Page) ([
 }
 
 // PruneOperations implements keystore.Store.
-func (s *Store) PruneOperations(_ context.Context, before time.Time) (int, error) {
+func (s *Store) PruneOperations(_ context.Context, before time.Time, limit int) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pruned := 0
+	var old []string
 	for id := range s.operations {
 		if op := s.operations[id]; op.Outcome != "" && op.ClosedAt.Before(before) {
-			delete(s.operations, id)
-			pruned++
+			old = append(old, id)
 		}
 	}
-	return pruned, nil
+	slices.SortFunc(old, func(a, b string) int { return s.operations[a].ClosedAt.Compare(s.operations[b].ClosedAt) })
+	if limit > 0 && len(old) > limit {
+		old = old[:limit]
+	}
+	for _, id := range old {
+		delete(s.operations, id)
+	}
+	return len(old), nil
 }
 
 // Watch implements keystore.Store.

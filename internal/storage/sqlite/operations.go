@@ -40,9 +40,10 @@ func (s *Store) Operations(ctx context.Context, target string, p keystore.Page) 
 	return result(operations, err, "list operations")
 }
 
-// PruneOperations removes operations that were closed before a moment.
-func (s *Store) PruneOperations(ctx context.Context, before time.Time) (int, error) {
-	pruned, err := s.writer.ExecContext(ctx, `DELETE FROM operations WHERE outcome <> '' AND closed_at < ?`, before.UnixMicro())
+// PruneOperations removes operations that were closed before a moment, the oldest first.
+func (s *Store) PruneOperations(ctx context.Context, before time.Time, most int) (int, error) {
+	pruned, err := s.writer.ExecContext(ctx, `DELETE FROM operations WHERE id IN (
+		SELECT id FROM operations WHERE outcome <> '' AND closed_at < ? ORDER BY closed_at LIMIT ?)`, before.UnixMicro(), limit(keystore.Page{Limit: most}))
 	if err != nil {
 		return 0, fmt.Errorf("prune operations: %w", err)
 	}
@@ -137,7 +138,7 @@ const upsertOperation = `INSERT INTO operations (` + operationColumns + `) VALUE
 
 // operationValues are the values of an operation in the order of operationColumns.
 func operationValues(op *keystore.Operation) ([]any, error) {
-	seen, err := marshalTexts(op.Seen)
+	seen, err := marshalList(op.Seen)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +167,7 @@ func scanOperation(row row) (op keystore.Operation, err error) {
 	op.CutAt, op.CutUntil, op.UseAfter = fromInstant(cutAt), fromInstant(cutUntil), fromInstant(useAfter)
 	op.NotBefore = fromInstant(notBefore)
 	op.StartedAt, op.UpdatedAt, op.ClosedAt = fromInstant(started), fromInstant(updated), fromInstant(closed)
-	if op.Seen, err = unmarshalTexts(seen); err != nil {
+	if op.Seen, err = unmarshalList[string](seen); err != nil {
 		return keystore.Operation{}, fmt.Errorf("inventory of operation %s: %w", op.ID, err)
 	}
 	return op, nil
