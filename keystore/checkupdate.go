@@ -25,7 +25,10 @@ func CheckUpdate(before, after Record) error {
 	if err := checkJournal(before, after); err != nil {
 		return err
 	}
-	return checkOrphans(after)
+	if err := checkOrphans(after); err != nil {
+		return err
+	}
+	return checkProtections(after)
 }
 
 func checkKeys(before, after Record) error {

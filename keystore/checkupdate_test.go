@@ -53,6 +53,13 @@ func TestCheckUpdate(t *testing.T) {
 		"new key after a gap": {func(r *keystore.Record) { r.Add(keystore.Key{}, start()).Version = 50 }, true},
 		"swap of the active":  {func(r *keystore.Record) { r.Keys[2].State, r.Keys[3].State = keystore.Active, keystore.Retiring }, true},
 
+		"protected":               {func(r *keystore.Record) { r.Protections = []keystore.Protection{{Resource: "a"}, {Resource: "b"}} }, true},
+		"protected twice":         {func(r *keystore.Record) { r.Protections = []keystore.Protection{{Resource: "a"}, {Resource: "a"}} }, false},
+		"protected, but not what": {func(r *keystore.Record) { r.Protections = []keystore.Protection{{}} }, false},
+		"a third protected": {func(r *keystore.Record) {
+			r.Protections = []keystore.Protection{{Resource: "a"}, {Resource: "b"}, {Resource: "c"}}
+		}, false},
+
 		"a name given":       {func(r *keystore.Record) { r.Keys[4].KID = "next" }, true},
 		"a tombstone's name": {func(r *keystore.Record) { r.Add(keystore.Key{KID: "first"}, start()) }, true},
 

@@ -105,6 +105,8 @@ type Record struct {
 	Closed []Operation
 	// Orphans are in quarantine until a person, or the rule of a sole owner, decides on them.
 	Orphans []Orphan
+	// Protections are the resources whose token checking was switched on, where the provider does not show it.
+	Protections []Protection
 	// NextRotation is when the next scheduled rotation is due; zero when none is scheduled.
 	NextRotation time.Time
 	// Revision grows with every committed change of the record.
@@ -127,6 +129,7 @@ func (r Record) Clone() Record {
 		r.Closed[i] = r.Closed[i].clone()
 	}
 	r.Orphans = slices.Clone(r.Orphans)
+	r.Protections = slices.Clone(r.Protections)
 	return r
 }
 

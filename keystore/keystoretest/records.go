@@ -136,13 +136,14 @@ func testEveryField(t *testing.T, h *harness) {
 		Every: 30 * 24 * time.Hour, Mode: keystore.Overlap, Window: "22:00-02:00", SoleOwner: true,
 		ProbeURL: "https://edge.example/probe", OnDrift: keystore.DriftAdopt, OpenOnApply: true,
 	}
+	protections := []keystore.Protection{{Resource: "one", PlaybackID: "p1", At: at(10).UTC()}, {Resource: "two", At: at(11).UTC()}}
 	bare := keystore.Key{Version: 2, State: keystore.Pending}
 	later := keystore.Key{Version: 7, State: keystore.Pending, Sealed: []byte("x")} // a gap is legal
 	got := h.update(t, "event", func(r *keystore.Record) error {
 		r.Target.Account, r.Target.Description, r.Target.Managed = "other", "", false
 		r.Target.Options = keystore.SchemeOptions{}
 		r.Target.MaxTokenLifetime = 90 * time.Second
-		r.Target.Resources, r.Target.Policy, r.NextRotation = resources, policy, at(8)
+		r.Target.Resources, r.Target.Policy, r.NextRotation, r.Protections = resources, policy, at(8), protections
 		r.Keys = []keystore.Key{full, bare, later}
 		return nil
 	})
@@ -150,7 +151,7 @@ func testEveryField(t *testing.T, h *harness) {
 	want.Target.Account, want.Target.Description, want.Target.Managed = "other", "", false
 	want.Target.Options = keystore.SchemeOptions{}
 	want.Target.MaxTokenLifetime, want.Target.LongLivedUntil = 90*time.Second, h.clock.Now().Add(6*time.Hour)
-	want.Target.Resources, want.Target.Policy, want.NextRotation = resources, policy, at(8)
+	want.Target.Resources, want.Target.Policy, want.NextRotation, want.Protections = resources, policy, at(8), protections
 	want.Target.CreatedAt, want.Target.UpdatedAt = h.clock.Now(), h.clock.Now()
 	wantEqual(t, got, want)
 	wantEqual(t, h.get(t, "event"), want)

@@ -128,7 +128,7 @@ func (s *Store) writeTarget(ctx context.Context, tx *sql.Tx, before, after keyst
 		return err
 	}
 	row, err := newTargetRow(keystore.Record{
-		Target: keystore.Succeed(before.Target, after.Target, s.now()), NextRotation: after.NextRotation, Revision: revision,
+		Target: keystore.Succeed(before.Target, after.Target, s.now()), Protections: after.Protections, NextRotation: after.NextRotation, Revision: revision,
 	})
 	if err != nil {
 		return err

@@ -35,11 +35,11 @@ func fromInstant(n sql.Null[int64]) time.Time {
 	return time.UnixMicro(n.V).UTC()
 }
 
-const targetColumns = `id, provider, scheme, account, description, options, resources, policy, max_token_lifetime, long_lived_until, managed, next_rotation, created_at, updated_at, revision`
+const targetColumns = `id, provider, scheme, account, description, options, resources, policy, max_token_lifetime, long_lived_until, managed, next_rotation, protections, created_at, updated_at, revision`
 
 const (
-	insertTarget = `INSERT INTO targets (` + targetColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	updateTarget = `UPDATE targets SET (` + targetColumns + `) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`
+	insertTarget = `INSERT INTO targets (` + targetColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	updateTarget = `UPDATE targets SET (` + targetColumns + `) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`
 )
 
 // targetRow is a target as its row holds it.
@@ -47,6 +47,7 @@ type targetRow struct {
 	id, provider, scheme         string
 	account, description         string
 	options, resources, policy   []byte
+	protections                  []byte
 	lifetime                     time.Duration
 	longLivedUntil, nextRotation sql.Null[int64]
 	managed                      bool
@@ -64,7 +65,10 @@ func newTargetRow(r keystore.Record) (row targetRow, err error) {
 	if row.options, err = json.Marshal(t.Options); err != nil {
 		return row, err
 	}
-	if row.resources, err = marshalTexts(t.Resources); err != nil {
+	if row.resources, err = marshalList(t.Resources); err != nil {
+		return row, err
+	}
+	if row.protections, err = marshalList(r.Protections); err != nil {
 		return row, err
 	}
 	row.policy, err = json.Marshal(t.Policy)
@@ -75,14 +79,14 @@ func newTargetRow(r keystore.Record) (row targetRow, err error) {
 func (r *targetRow) columns() []any {
 	return []any{
 		r.id, r.provider, r.scheme, r.account, r.description, string(r.options), string(r.resources), string(r.policy),
-		int64(r.lifetime), r.longLivedUntil, r.managed, r.nextRotation, r.created, r.updated, r.revision,
+		int64(r.lifetime), r.longLivedUntil, r.managed, r.nextRotation, string(r.protections), r.created, r.updated, r.revision,
 	}
 }
 
 func scanTarget(row row) (keystore.Record, error) {
 	var r targetRow
 	err := row.Scan(&r.id, &r.provider, &r.scheme, &r.account, &r.description, &r.options, &r.resources, &r.policy,
-		&r.lifetime, &r.longLivedUntil, &r.managed, &r.nextRotation, &r.created, &r.updated, &r.revision)
+		&r.lifetime, &r.longLivedUntil, &r.managed, &r.nextRotation, &r.protections, &r.created, &r.updated, &r.revision)
 	if err != nil {
 		return keystore.Record{}, err
 	}
@@ -94,30 +98,34 @@ func scanTarget(row row) (keystore.Record, error) {
 	if err := json.Unmarshal(r.options, &t.Options); err != nil {
 		return keystore.Record{}, fmt.Errorf("options of target %s: %w", t.ID, err)
 	}
-	if t.Resources, err = unmarshalTexts(r.resources); err != nil {
+	if t.Resources, err = unmarshalList[string](r.resources); err != nil {
 		return keystore.Record{}, fmt.Errorf("resources of target %s: %w", t.ID, err)
 	}
 	if err := json.Unmarshal(r.policy, &t.Policy); err != nil {
 		return keystore.Record{}, fmt.Errorf("policy of target %s: %w", t.ID, err)
 	}
-	return keystore.Record{Target: t, NextRotation: fromInstant(r.nextRotation), Revision: r.revision}, nil
+	protections, err := unmarshalList[keystore.Protection](r.protections)
+	if err != nil {
+		return keystore.Record{}, fmt.Errorf("protections of target %s: %w", t.ID, err)
+	}
+	return keystore.Record{Target: t, Protections: protections, NextRotation: fromInstant(r.nextRotation), Revision: r.revision}, nil
 }
 
-// marshalTexts writes a list as JSON; none is [].
-func marshalTexts(texts []string) ([]byte, error) {
-	if len(texts) == 0 {
+// marshalList writes a list as JSON; none is [].
+func marshalList[T any](list []T) ([]byte, error) {
+	if len(list) == 0 {
 		return []byte("[]"), nil
 	}
-	return json.Marshal(texts)
+	return json.Marshal(list)
 }
 
-// unmarshalTexts is the inverse of marshalTexts; [] is nil.
-func unmarshalTexts(b []byte) ([]string, error) {
-	var texts []string
-	if err := json.Unmarshal(b, &texts); err != nil || len(texts) == 0 {
+// unmarshalList is the inverse of marshalList; [] is nil.
+func unmarshalList[T any](b []byte) ([]T, error) {
+	var list []T
+	if err := json.Unmarshal(b, &list); err != nil || len(list) == 0 {
 		return nil, err
 	}
-	return texts, nil
+	return list, nil
 }
 
 // keyRow is a key as its row holds it.
