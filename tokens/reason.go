@@ -75,6 +75,18 @@ const (
 	NoCredentials Reason = "NO_CREDENTIALS"
 	// ProviderFailed: the provider refused a call or could not be reached.
 	ProviderFailed Reason = "PROVIDER_FAILED"
+	// NotEntitled: the playback's policy does not let the viewer in.
+	NotEntitled Reason = "NOT_ENTITLED"
+	// Revoked: the viewer, playback, grant or session was revoked.
+	Revoked Reason = "REVOKED"
+	// SessionLimit: one session, play or device more than the playback or the grant allows.
+	SessionLimit Reason = "SESSION_LIMIT"
+	// SessionEnded: the session was stopped, evicted or revoked, or has expired.
+	SessionEnded Reason = "SESSION_ENDED"
+	// EntitlementUnknown: a web hook or the store did not answer whether the viewer may watch.
+	EntitlementUnknown Reason = "ENTITLEMENT_UNKNOWN"
+	// IdempotencyMismatch: the idempotency key was used for something else.
+	IdempotencyMismatch Reason = "IDEMPOTENCY_MISMATCH"
 	// MintDisabled: the config does not switch MintToken on.
 	MintDisabled Reason = "MINT_DISABLED"
 	// ForbiddenOrigin: an HTTP request whose Host or Origin is not this service's own.

@@ -51,7 +51,10 @@ func matrix() []layer {
 		{folder: "internal/offline", imports: []string{"tokens/...", "internal/schemes", "internal/keyimport"}},
 		{folder: "internal/obs", imports: []string{"tokens"}},
 		{folder: "internal/playback", imports: []string{"tokens/...", "keystore", "internal/schemes"}},
-		{folder: "internal/storage", imports: []string{"tokens", "keystore/...", "internal/playback/..."}},
+		{folder: "internal/entitle", imports: []string{"tokens", "keystore", "internal/playback"}},
+		{folder: "internal/session", imports: []string{"tokens", "keystore", "internal/playback"}},
+		{folder: "internal/edge", imports: []string{"tokens/...", "keystore", "internal/entitle", "internal/playback", "internal/schemes", "internal/session", "internal/signer"}},
+		{folder: "internal/storage", imports: []string{"tokens", "keystore/...", "internal/entitle", "internal/playback/...", "internal/session"}},
 		{folder: "internal/signer", imports: []string{"tokens/...", "keystore/...", "internal/playback", "internal/schemes"}},
 		{folder: "internal/config", imports: []string{"tokens", "keystore", "internal/playback", "internal/schemes", "internal/keyimport"}},
 		{folder: "internal/sandbox", imports: []string{"tokens/...", "internal/schemes"}},
@@ -68,12 +71,12 @@ func matrix() []layer {
 		}},
 		{folder: "internal/rotate/crash", imports: []string{"internal/rotate/rotatetest"}},
 		{folder: "internal/server", imports: []string{
-			"gen/...", "tokens/...", "keystore/...", "internal/keyimport", "internal/obs", "internal/playback/...",
-			"internal/provider", "internal/rotate", "internal/schemes", "internal/signer",
+			"gen/...", "tokens/...", "keystore/...", "internal/entitle", "internal/keyimport", "internal/obs", "internal/playback/...",
+			"internal/provider", "internal/rotate", "internal/schemes", "internal/session", "internal/signer",
 		}},
 		{folder: "internal/app", imports: []string{
-			"tokens/...", "keystore/...", "internal/config", "internal/keyimport", "internal/obs", "internal/playback/...",
-			"internal/provider/...", "internal/rotate", "internal/sandbox/...", "internal/schemes", "internal/server", "internal/signer", "internal/storage/...",
+			"tokens/...", "keystore/...", "internal/config", "internal/edge", "internal/entitle", "internal/keyimport", "internal/obs", "internal/playback/...",
+			"internal/provider/...", "internal/rotate", "internal/sandbox/...", "internal/schemes", "internal/server", "internal/session", "internal/signer", "internal/storage/...",
 		}},
 		{folder: "internal/bench", imports: []string{"gen/...", "tokens/...", "keystore/...", "internal/..."}},
 

@@ -35,6 +35,10 @@ type Playback struct {
 	ExpiryGranularity time.Duration
 	// BindIP binds tokens to the viewer's address.
 	BindIP bool
+	// Access says what a viewer needs to be let in; nil means open.
+	Access *Access
+	// Sessions bounds a viewer's sessions; nil opens none, unless a grant has limits.
+	Sessions *Sessions
 	// Managed playbacks stand in the config file; the API shows them read-only.
 	Managed   bool
 	CreatedAt time.Time

@@ -172,8 +172,12 @@ func (d *drawer) token() string {
 	return token
 }
 
+func (d *drawer) session() string {
+	return d.pick("session", strings.Repeat("0", 32), strings.Repeat("F", 32), "none")
+}
+
 func (d *drawer) request() proto.Message {
-	switch rapid.IntRange(0, 18).Draw(d.T, "call") {
+	switch rapid.IntRange(0, 19).Draw(d.T, "call") {
 	case 0, 1:
 		return d.signOne()
 	case 2:
@@ -196,6 +200,8 @@ func (d *drawer) request() proto.Message {
 		return d.mint()
 	case 9:
 		return &pb.VerifyTokenRequest{TargetId: d.target(), Token: d.token(), Resource: d.pick("resource", "", "STREAM01", "b7f2c9e0a1d34e5f", "/vod/film/a.m3u8"), ClientIp: d.address()}
+	case 19:
+		return &pb.RefreshPlaybackRequest{SessionId: d.session(), Viewer: d.pick("viewer", "ada", "bob", ""), Ttl: d.duration("ttl")}
 	case 10:
 		return &pb.ExplainTokenRequest{TargetId: d.pick("target", "", "", d.target()), Token: d.token(), Scheme: d.pick("scheme", "", "", "wowza-hdnts", "qencode-jwt", "rot13"), ClientIp: d.address()}
 	case 11:

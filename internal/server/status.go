@@ -123,18 +123,20 @@ func codeOf(reason tokens.Reason) codes.Code {
 		return codes.InvalidArgument
 	case tokens.NotFound:
 		return codes.NotFound
-	case tokens.AlreadyExists:
+	case tokens.AlreadyExists, tokens.IdempotencyMismatch:
 		return codes.AlreadyExists
-	case tokens.ReadOnly, tokens.IllegalMove, tokens.InUse, tokens.NoActiveKey, tokens.NotRotated, tokens.OperationOpen, tokens.NoCredentials:
+	case tokens.ReadOnly, tokens.IllegalMove, tokens.InUse, tokens.NoActiveKey, tokens.NotRotated, tokens.OperationOpen, tokens.NoCredentials,
+		tokens.SessionEnded:
 		return codes.FailedPrecondition
 	case tokens.Busy:
 		return codes.Aborted
-	case tokens.Overloaded, tokens.RequestTooLarge:
+	case tokens.Overloaded, tokens.RequestTooLarge, tokens.SessionLimit:
 		return codes.ResourceExhausted
-	case tokens.KeyCutover, tokens.SnapshotStale, tokens.Unavailable, tokens.ProviderFailed:
+	case tokens.KeyCutover, tokens.SnapshotStale, tokens.Unavailable, tokens.ProviderFailed, tokens.EntitlementUnknown:
 		return codes.Unavailable
 	case tokens.MintDisabled, tokens.ForbiddenOrigin, tokens.Expired, tokens.NotYetValid, tokens.BadSignature,
-		tokens.WrongAlgorithm, tokens.UnknownKey, tokens.KeyRetired, tokens.PathNotCovered, tokens.IPMismatch:
+		tokens.WrongAlgorithm, tokens.UnknownKey, tokens.KeyRetired, tokens.PathNotCovered, tokens.IPMismatch,
+		tokens.NotEntitled, tokens.Revoked:
 		return codes.PermissionDenied
 	case tokens.Timeout:
 		return codes.DeadlineExceeded

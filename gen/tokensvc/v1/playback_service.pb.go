@@ -27,6 +27,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// SessionRule says what happens to one session too many.
+type SessionRule int32
+
+const (
+	// The same as DENY_NEW.
+	SessionRule_SESSION_RULE_UNSPECIFIED SessionRule = 0
+	// The new one is refused with SESSION_LIMIT.
+	SessionRule_SESSION_RULE_DENY_NEW SessionRule = 1
+	// The one that was opened first ends.
+	SessionRule_SESSION_RULE_EVICT_OLDEST SessionRule = 2
+	// A session of the same device ends and the new one takes its place; other devices are refused.
+	SessionRule_SESSION_RULE_ALLOW_SAME_DEVICE SessionRule = 3
+)
+
+// Enum value maps for SessionRule.
+var (
+	SessionRule_name = map[int32]string{
+		0: "SESSION_RULE_UNSPECIFIED",
+		1: "SESSION_RULE_DENY_NEW",
+		2: "SESSION_RULE_EVICT_OLDEST",
+		3: "SESSION_RULE_ALLOW_SAME_DEVICE",
+	}
+	SessionRule_value = map[string]int32{
+		"SESSION_RULE_UNSPECIFIED":       0,
+		"SESSION_RULE_DENY_NEW":          1,
+		"SESSION_RULE_EVICT_OLDEST":      2,
+		"SESSION_RULE_ALLOW_SAME_DEVICE": 3,
+	}
+)
+
+func (x SessionRule) Enum() *SessionRule {
+	p := new(SessionRule)
+	*p = x
+	return p
+}
+
+func (x SessionRule) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SessionRule) Descriptor() protoreflect.EnumDescriptor {
+	return file_tokensvc_v1_playback_service_proto_enumTypes[0].Descriptor()
+}
+
+func (SessionRule) Type() protoreflect.EnumType {
+	return &file_tokensvc_v1_playback_service_proto_enumTypes[0]
+}
+
+func (x SessionRule) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SessionRule.Descriptor instead.
+func (SessionRule) EnumDescriptor() ([]byte, []int) {
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{0}
+}
+
 // IpBinding says whether tokens carry the viewer's address.
 type IpBinding int32
 
@@ -38,6 +95,8 @@ const (
 	// Tokens carry client_ip of the request, which is required. Mobile and dual-stack viewers change
 	// their address: expect refusals.
 	IpBinding_IP_BINDING_EXACT IpBinding = 2
+	// Tokens carry the network of client_ip. No scheme at hand can: it is refused with the reason.
+	IpBinding_IP_BINDING_PREFIX IpBinding = 3
 )
 
 // Enum value maps for IpBinding.
@@ -46,11 +105,13 @@ var (
 		0: "IP_BINDING_UNSPECIFIED",
 		1: "IP_BINDING_OFF",
 		2: "IP_BINDING_EXACT",
+		3: "IP_BINDING_PREFIX",
 	}
 	IpBinding_value = map[string]int32{
 		"IP_BINDING_UNSPECIFIED": 0,
 		"IP_BINDING_OFF":         1,
 		"IP_BINDING_EXACT":       2,
+		"IP_BINDING_PREFIX":      3,
 	}
 )
 
@@ -65,11 +126,11 @@ func (x IpBinding) String() string {
 }
 
 func (IpBinding) Descriptor() protoreflect.EnumDescriptor {
-	return file_tokensvc_v1_playback_service_proto_enumTypes[0].Descriptor()
+	return file_tokensvc_v1_playback_service_proto_enumTypes[1].Descriptor()
 }
 
 func (IpBinding) Type() protoreflect.EnumType {
-	return &file_tokensvc_v1_playback_service_proto_enumTypes[0]
+	return &file_tokensvc_v1_playback_service_proto_enumTypes[1]
 }
 
 func (x IpBinding) Number() protoreflect.EnumNumber {
@@ -78,7 +139,7 @@ func (x IpBinding) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use IpBinding.Descriptor instead.
 func (IpBinding) EnumDescriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{0}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{1}
 }
 
 // Playback is something a viewer plays.
@@ -117,7 +178,12 @@ type Playback struct {
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Where the playback is when its target's key stands in the second slot of a pair. A target with two
 	// resources needs it on each of its playbacks.
-	Alternate     *Alternate `protobuf:"bytes,15,opt,name=alternate,proto3" json:"alternate,omitempty"`
+	Alternate *Alternate `protobuf:"bytes,15,opt,name=alternate,proto3" json:"alternate,omitempty"`
+	// What a viewer needs to be let in; absent means open.
+	Access *AccessPolicy `protobuf:"bytes,16,opt,name=access,proto3" json:"access,omitempty"`
+	// How many may watch at once with one viewer's name; absent means that no session is opened, unless a
+	// grant has limits.
+	Sessions      *SessionPolicy `protobuf:"bytes,17,opt,name=sessions,proto3" json:"sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -272,6 +338,20 @@ func (x *Playback) GetAlternate() *Alternate {
 	return nil
 }
 
+func (x *Playback) GetAccess() *AccessPolicy {
+	if x != nil {
+		return x.Access
+	}
+	return nil
+}
+
+func (x *Playback) GetSessions() *SessionPolicy {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
 type isPlayback_Binding interface {
 	isPlayback_Binding()
 }
@@ -304,6 +384,349 @@ func (*Playback_Qencode) isPlayback_Binding() {}
 
 func (*Playback_Agora) isPlayback_Binding() {}
 
+// AccessPolicy says what a viewer needs to be let in. At most 4 policies deep and 32 rules in all.
+type AccessPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rule.
+	//
+	// Types that are valid to be assigned to Rule:
+	//
+	//	*AccessPolicy_Open
+	//	*AccessPolicy_Grant
+	//	*AccessPolicy_Expression
+	//	*AccessPolicy_Webhook
+	//	*AccessPolicy_AllOf
+	//	*AccessPolicy_AnyOf
+	Rule          isAccessPolicy_Rule `protobuf_oneof:"rule"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessPolicy) Reset() {
+	*x = AccessPolicy{}
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessPolicy) ProtoMessage() {}
+
+func (x *AccessPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessPolicy.ProtoReflect.Descriptor instead.
+func (*AccessPolicy) Descriptor() ([]byte, []int) {
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AccessPolicy) GetRule() isAccessPolicy_Rule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *AccessPolicy) GetOpen() *OpenRule {
+	if x != nil {
+		if x, ok := x.Rule.(*AccessPolicy_Open); ok {
+			return x.Open
+		}
+	}
+	return nil
+}
+
+func (x *AccessPolicy) GetGrant() *GrantRule {
+	if x != nil {
+		if x, ok := x.Rule.(*AccessPolicy_Grant); ok {
+			return x.Grant
+		}
+	}
+	return nil
+}
+
+func (x *AccessPolicy) GetExpression() string {
+	if x != nil {
+		if x, ok := x.Rule.(*AccessPolicy_Expression); ok {
+			return x.Expression
+		}
+	}
+	return ""
+}
+
+func (x *AccessPolicy) GetWebhook() string {
+	if x != nil {
+		if x, ok := x.Rule.(*AccessPolicy_Webhook); ok {
+			return x.Webhook
+		}
+	}
+	return ""
+}
+
+func (x *AccessPolicy) GetAllOf() *AccessPolicies {
+	if x != nil {
+		if x, ok := x.Rule.(*AccessPolicy_AllOf); ok {
+			return x.AllOf
+		}
+	}
+	return nil
+}
+
+func (x *AccessPolicy) GetAnyOf() *AccessPolicies {
+	if x != nil {
+		if x, ok := x.Rule.(*AccessPolicy_AnyOf); ok {
+			return x.AnyOf
+		}
+	}
+	return nil
+}
+
+type isAccessPolicy_Rule interface {
+	isAccessPolicy_Rule()
+}
+
+type AccessPolicy_Open struct {
+	// Everybody whom the caller signs for.
+	Open *OpenRule `protobuf:"bytes,1,opt,name=open,proto3,oneof"`
+}
+
+type AccessPolicy_Grant struct {
+	// Whoever holds a grant of the playback, or of a product it is in.
+	Grant *GrantRule `protobuf:"bytes,2,opt,name=grant,proto3,oneof"`
+}
+
+type AccessPolicy_Expression struct {
+	// Whoever a CEL expression lets in. It is a condition over viewer.id, playback.id, playback.target_id,
+	// request.client_ip, request.device, request.country, request.attributes, grants (those that count now,
+	// each with id, order_id, product_id, start_time, end_time) and now.
+	Expression string `protobuf:"bytes,3,opt,name=expression,proto3,oneof"`
+}
+
+type AccessPolicy_Webhook struct {
+	// Whoever the web hook of this id in the config file lets in.
+	Webhook string `protobuf:"bytes,4,opt,name=webhook,proto3,oneof"`
+}
+
+type AccessPolicy_AllOf struct {
+	// Whoever every policy lets in.
+	AllOf *AccessPolicies `protobuf:"bytes,5,opt,name=all_of,json=allOf,proto3,oneof"`
+}
+
+type AccessPolicy_AnyOf struct {
+	// Whoever one policy lets in; the first that does counts.
+	AnyOf *AccessPolicies `protobuf:"bytes,6,opt,name=any_of,json=anyOf,proto3,oneof"`
+}
+
+func (*AccessPolicy_Open) isAccessPolicy_Rule() {}
+
+func (*AccessPolicy_Grant) isAccessPolicy_Rule() {}
+
+func (*AccessPolicy_Expression) isAccessPolicy_Rule() {}
+
+func (*AccessPolicy_Webhook) isAccessPolicy_Rule() {}
+
+func (*AccessPolicy_AllOf) isAccessPolicy_Rule() {}
+
+func (*AccessPolicy_AnyOf) isAccessPolicy_Rule() {}
+
+// AccessPolicies is a list of policies.
+type AccessPolicies struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The policies, in the order in which they are asked.
+	Policies      []*AccessPolicy `protobuf:"bytes,1,rep,name=policies,proto3" json:"policies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessPolicies) Reset() {
+	*x = AccessPolicies{}
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessPolicies) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessPolicies) ProtoMessage() {}
+
+func (x *AccessPolicies) ProtoReflect() protoreflect.Message {
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessPolicies.ProtoReflect.Descriptor instead.
+func (*AccessPolicies) Descriptor() ([]byte, []int) {
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AccessPolicies) GetPolicies() []*AccessPolicy {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+// OpenRule has nothing to set.
+type OpenRule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenRule) Reset() {
+	*x = OpenRule{}
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenRule) ProtoMessage() {}
+
+func (x *OpenRule) ProtoReflect() protoreflect.Message {
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenRule.ProtoReflect.Descriptor instead.
+func (*OpenRule) Descriptor() ([]byte, []int) {
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{3}
+}
+
+// GrantRule has nothing to set.
+type GrantRule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantRule) Reset() {
+	*x = GrantRule{}
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantRule) ProtoMessage() {}
+
+func (x *GrantRule) ProtoReflect() protoreflect.Message {
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantRule.ProtoReflect.Descriptor instead.
+func (*GrantRule) Descriptor() ([]byte, []int) {
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{4}
+}
+
+// SessionPolicy bounds one viewer's sessions of a playback.
+type SessionPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many of a viewer's sessions of the playback may live at once; 0 means any number, which are
+	// counted and can be revoked.
+	MaxSessions int32 `protobuf:"varint,1,opt,name=max_sessions,json=maxSessions,proto3" json:"max_sessions,omitempty"`
+	// What happens to one too many, here and at the limits of grants.
+	Rule SessionRule `protobuf:"varint,2,opt,name=rule,proto3,enum=tokensvc.v1.SessionRule" json:"rule,omitempty"`
+	// A session expires when it has neither been refreshed nor beat for this long. Absent means no
+	// heartbeats: it expires with its token.
+	HeartbeatTimeout *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_timeout,json=heartbeatTimeout,proto3" json:"heartbeat_timeout,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SessionPolicy) Reset() {
+	*x = SessionPolicy{}
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionPolicy) ProtoMessage() {}
+
+func (x *SessionPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionPolicy.ProtoReflect.Descriptor instead.
+func (*SessionPolicy) Descriptor() ([]byte, []int) {
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SessionPolicy) GetMaxSessions() int32 {
+	if x != nil {
+		return x.MaxSessions
+	}
+	return 0
+}
+
+func (x *SessionPolicy) GetRule() SessionRule {
+	if x != nil {
+		return x.Rule
+	}
+	return SessionRule_SESSION_RULE_UNSPECIFIED
+}
+
+func (x *SessionPolicy) GetHeartbeatTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatTimeout
+	}
+	return nil
+}
+
 // Alternate is a playback's second address, at the second resource of its target.
 type Alternate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -317,7 +740,7 @@ type Alternate struct {
 
 func (x *Alternate) Reset() {
 	*x = Alternate{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[1]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -329,7 +752,7 @@ func (x *Alternate) String() string {
 func (*Alternate) ProtoMessage() {}
 
 func (x *Alternate) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[1]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -342,7 +765,7 @@ func (x *Alternate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alternate.ProtoReflect.Descriptor instead.
 func (*Alternate) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{1}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Alternate) GetUrl() string {
@@ -368,15 +791,18 @@ type SignPlaybackRequest struct {
 	Viewer string `protobuf:"bytes,2,opt,name=viewer,proto3" json:"viewer,omitempty"`
 	// The lifetime of the token, in whole seconds; the playback's own ttl when absent.
 	Ttl *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
-	// The viewer's address as the edge will see it; needed where the playback binds to it.
-	ClientIp      string `protobuf:"bytes,4,opt,name=client_ip,json=clientIp,proto3" json:"client_ip,omitempty"`
+	// The viewer's address as the edge will see it; needed where the playback binds to it. The same as
+	// viewing.client_ip, which must be empty or equal.
+	ClientIp string `protobuf:"bytes,4,opt,name=client_ip,json=clientIp,proto3" json:"client_ip,omitempty"`
+	// Where the viewer watches from and on what, for policies and limits.
+	Viewing       *Viewing `protobuf:"bytes,5,opt,name=viewing,proto3" json:"viewing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SignPlaybackRequest) Reset() {
 	*x = SignPlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[2]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -388,7 +814,7 @@ func (x *SignPlaybackRequest) String() string {
 func (*SignPlaybackRequest) ProtoMessage() {}
 
 func (x *SignPlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[2]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -401,7 +827,7 @@ func (x *SignPlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignPlaybackRequest.ProtoReflect.Descriptor instead.
 func (*SignPlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{2}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SignPlaybackRequest) GetId() string {
@@ -432,18 +858,32 @@ func (x *SignPlaybackRequest) GetClientIp() string {
 	return ""
 }
 
+func (x *SignPlaybackRequest) GetViewing() *Viewing {
+	if x != nil {
+		return x.Viewing
+	}
+	return nil
+}
+
 // SignPlaybackResponse carries the credential.
 type SignPlaybackResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What lets the viewer play.
-	Credential    *Credential `protobuf:"bytes,1,opt,name=credential,proto3" json:"credential,omitempty"`
+	Credential *Credential `protobuf:"bytes,1,opt,name=credential,proto3" json:"credential,omitempty"`
+	// The session that was opened; empty where none is needed. Refresh by it, and keep it to yourself: it
+	// stands in the URL for edges that ask, and nowhere else.
+	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Send heartbeats at least this often; absent means none are needed.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	// The grant that let the viewer in; empty where the policy asks for none.
+	GrantId       string `protobuf:"bytes,4,opt,name=grant_id,json=grantId,proto3" json:"grant_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SignPlaybackResponse) Reset() {
 	*x = SignPlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[3]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +895,7 @@ func (x *SignPlaybackResponse) String() string {
 func (*SignPlaybackResponse) ProtoMessage() {}
 
 func (x *SignPlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[3]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +908,7 @@ func (x *SignPlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignPlaybackResponse.ProtoReflect.Descriptor instead.
 func (*SignPlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{3}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SignPlaybackResponse) GetCredential() *Credential {
@@ -476,6 +916,173 @@ func (x *SignPlaybackResponse) GetCredential() *Credential {
 		return x.Credential
 	}
 	return nil
+}
+
+func (x *SignPlaybackResponse) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *SignPlaybackResponse) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
+func (x *SignPlaybackResponse) GetGrantId() string {
+	if x != nil {
+		return x.GrantId
+	}
+	return ""
+}
+
+// RefreshPlaybackRequest asks for a new URL within a session.
+type RefreshPlaybackRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The viewer, who must be the session's own.
+	Viewer string `protobuf:"bytes,2,opt,name=viewer,proto3" json:"viewer,omitempty"`
+	// The lifetime of the token, in whole seconds; the playback's own ttl when absent.
+	Ttl *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// Where the viewer watches from now; the device must be the session's own.
+	Viewing       *Viewing `protobuf:"bytes,4,opt,name=viewing,proto3" json:"viewing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefreshPlaybackRequest) Reset() {
+	*x = RefreshPlaybackRequest{}
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefreshPlaybackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefreshPlaybackRequest) ProtoMessage() {}
+
+func (x *RefreshPlaybackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefreshPlaybackRequest.ProtoReflect.Descriptor instead.
+func (*RefreshPlaybackRequest) Descriptor() ([]byte, []int) {
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RefreshPlaybackRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *RefreshPlaybackRequest) GetViewer() string {
+	if x != nil {
+		return x.Viewer
+	}
+	return ""
+}
+
+func (x *RefreshPlaybackRequest) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+func (x *RefreshPlaybackRequest) GetViewing() *Viewing {
+	if x != nil {
+		return x.Viewing
+	}
+	return nil
+}
+
+// RefreshPlaybackResponse carries the credential.
+type RefreshPlaybackResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What lets the viewer play.
+	Credential *Credential `protobuf:"bytes,1,opt,name=credential,proto3" json:"credential,omitempty"`
+	// The session, the same as before.
+	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Send heartbeats at least this often; absent means none are needed.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	// The grant that lets the viewer in now.
+	GrantId       string `protobuf:"bytes,4,opt,name=grant_id,json=grantId,proto3" json:"grant_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefreshPlaybackResponse) Reset() {
+	*x = RefreshPlaybackResponse{}
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefreshPlaybackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefreshPlaybackResponse) ProtoMessage() {}
+
+func (x *RefreshPlaybackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefreshPlaybackResponse.ProtoReflect.Descriptor instead.
+func (*RefreshPlaybackResponse) Descriptor() ([]byte, []int) {
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RefreshPlaybackResponse) GetCredential() *Credential {
+	if x != nil {
+		return x.Credential
+	}
+	return nil
+}
+
+func (x *RefreshPlaybackResponse) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *RefreshPlaybackResponse) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
+func (x *RefreshPlaybackResponse) GetGrantId() string {
+	if x != nil {
+		return x.GrantId
+	}
+	return ""
 }
 
 // BatchSignPlaybackRequest asks for up to 1,000 URLs.
@@ -489,7 +1096,7 @@ type BatchSignPlaybackRequest struct {
 
 func (x *BatchSignPlaybackRequest) Reset() {
 	*x = BatchSignPlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[4]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +1108,7 @@ func (x *BatchSignPlaybackRequest) String() string {
 func (*BatchSignPlaybackRequest) ProtoMessage() {}
 
 func (x *BatchSignPlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[4]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +1121,7 @@ func (x *BatchSignPlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchSignPlaybackRequest.ProtoReflect.Descriptor instead.
 func (*BatchSignPlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{4}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BatchSignPlaybackRequest) GetRequests() []*SignPlaybackRequest {
@@ -535,7 +1142,7 @@ type BatchSignPlaybackResponse struct {
 
 func (x *BatchSignPlaybackResponse) Reset() {
 	*x = BatchSignPlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[5]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -547,7 +1154,7 @@ func (x *BatchSignPlaybackResponse) String() string {
 func (*BatchSignPlaybackResponse) ProtoMessage() {}
 
 func (x *BatchSignPlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[5]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -560,7 +1167,7 @@ func (x *BatchSignPlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchSignPlaybackResponse.ProtoReflect.Descriptor instead.
 func (*BatchSignPlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{5}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BatchSignPlaybackResponse) GetOutcomes() []*SignOutcome {
@@ -579,14 +1186,16 @@ type SignOutcome struct {
 	//
 	//	*SignOutcome_Credential
 	//	*SignOutcome_Error
-	Outcome       isSignOutcome_Outcome `protobuf_oneof:"outcome"`
+	Outcome isSignOutcome_Outcome `protobuf_oneof:"outcome"`
+	// The session that was opened; empty where none is needed.
+	SessionId     string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SignOutcome) Reset() {
 	*x = SignOutcome{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[6]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +1207,7 @@ func (x *SignOutcome) String() string {
 func (*SignOutcome) ProtoMessage() {}
 
 func (x *SignOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[6]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +1220,7 @@ func (x *SignOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignOutcome.ProtoReflect.Descriptor instead.
 func (*SignOutcome) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{6}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SignOutcome) GetOutcome() isSignOutcome_Outcome {
@@ -637,6 +1246,13 @@ func (x *SignOutcome) GetError() *status.Status {
 		}
 	}
 	return nil
+}
+
+func (x *SignOutcome) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
 }
 
 type isSignOutcome_Outcome interface {
@@ -668,7 +1284,7 @@ type CreatePlaybackRequest struct {
 
 func (x *CreatePlaybackRequest) Reset() {
 	*x = CreatePlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[7]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +1296,7 @@ func (x *CreatePlaybackRequest) String() string {
 func (*CreatePlaybackRequest) ProtoMessage() {}
 
 func (x *CreatePlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[7]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +1309,7 @@ func (x *CreatePlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreatePlaybackRequest.ProtoReflect.Descriptor instead.
 func (*CreatePlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{7}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CreatePlaybackRequest) GetPlayback() *Playback {
@@ -714,7 +1330,7 @@ type CreatePlaybackResponse struct {
 
 func (x *CreatePlaybackResponse) Reset() {
 	*x = CreatePlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[8]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +1342,7 @@ func (x *CreatePlaybackResponse) String() string {
 func (*CreatePlaybackResponse) ProtoMessage() {}
 
 func (x *CreatePlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[8]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +1355,7 @@ func (x *CreatePlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreatePlaybackResponse.ProtoReflect.Descriptor instead.
 func (*CreatePlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{8}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CreatePlaybackResponse) GetPlayback() *Playback {
@@ -760,7 +1376,7 @@ type GetPlaybackRequest struct {
 
 func (x *GetPlaybackRequest) Reset() {
 	*x = GetPlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[9]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -772,7 +1388,7 @@ func (x *GetPlaybackRequest) String() string {
 func (*GetPlaybackRequest) ProtoMessage() {}
 
 func (x *GetPlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[9]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -785,7 +1401,7 @@ func (x *GetPlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPlaybackRequest.ProtoReflect.Descriptor instead.
 func (*GetPlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{9}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetPlaybackRequest) GetId() string {
@@ -806,7 +1422,7 @@ type GetPlaybackResponse struct {
 
 func (x *GetPlaybackResponse) Reset() {
 	*x = GetPlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[10]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +1434,7 @@ func (x *GetPlaybackResponse) String() string {
 func (*GetPlaybackResponse) ProtoMessage() {}
 
 func (x *GetPlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[10]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +1447,7 @@ func (x *GetPlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPlaybackResponse.ProtoReflect.Descriptor instead.
 func (*GetPlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{10}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetPlaybackResponse) GetPlayback() *Playback {
@@ -854,7 +1470,7 @@ type ListPlaybacksRequest struct {
 
 func (x *ListPlaybacksRequest) Reset() {
 	*x = ListPlaybacksRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[11]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +1482,7 @@ func (x *ListPlaybacksRequest) String() string {
 func (*ListPlaybacksRequest) ProtoMessage() {}
 
 func (x *ListPlaybacksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[11]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +1495,7 @@ func (x *ListPlaybacksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPlaybacksRequest.ProtoReflect.Descriptor instead.
 func (*ListPlaybacksRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{11}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListPlaybacksRequest) GetPageSize() int32 {
@@ -909,7 +1525,7 @@ type ListPlaybacksResponse struct {
 
 func (x *ListPlaybacksResponse) Reset() {
 	*x = ListPlaybacksResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[12]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -921,7 +1537,7 @@ func (x *ListPlaybacksResponse) String() string {
 func (*ListPlaybacksResponse) ProtoMessage() {}
 
 func (x *ListPlaybacksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[12]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -934,7 +1550,7 @@ func (x *ListPlaybacksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPlaybacksResponse.ProtoReflect.Descriptor instead.
 func (*ListPlaybacksResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{12}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListPlaybacksResponse) GetPlaybacks() []*Playback {
@@ -956,8 +1572,8 @@ type UpdatePlaybackRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The playback; id names it.
 	Playback *Playback `protobuf:"bytes,1,opt,name=playback,proto3" json:"playback,omitempty"`
-	// The fields to change: url, alternate, description, ttl, expiry_granularity, ip_binding and the
-	// binding. When absent, those that playback holds; what cannot change must then be as it is.
+	// The fields to change: url, alternate, description, ttl, expiry_granularity, ip_binding, access,
+	// sessions and the binding. When absent, those that playback holds; what cannot change must then be as it is.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -965,7 +1581,7 @@ type UpdatePlaybackRequest struct {
 
 func (x *UpdatePlaybackRequest) Reset() {
 	*x = UpdatePlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[13]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1593,7 @@ func (x *UpdatePlaybackRequest) String() string {
 func (*UpdatePlaybackRequest) ProtoMessage() {}
 
 func (x *UpdatePlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[13]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1606,7 @@ func (x *UpdatePlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePlaybackRequest.ProtoReflect.Descriptor instead.
 func (*UpdatePlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{13}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UpdatePlaybackRequest) GetPlayback() *Playback {
@@ -1018,7 +1634,7 @@ type UpdatePlaybackResponse struct {
 
 func (x *UpdatePlaybackResponse) Reset() {
 	*x = UpdatePlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[14]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1646,7 @@ func (x *UpdatePlaybackResponse) String() string {
 func (*UpdatePlaybackResponse) ProtoMessage() {}
 
 func (x *UpdatePlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[14]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1659,7 @@ func (x *UpdatePlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdatePlaybackResponse.ProtoReflect.Descriptor instead.
 func (*UpdatePlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{14}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *UpdatePlaybackResponse) GetPlayback() *Playback {
@@ -1064,7 +1680,7 @@ type DeletePlaybackRequest struct {
 
 func (x *DeletePlaybackRequest) Reset() {
 	*x = DeletePlaybackRequest{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[15]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1692,7 @@ func (x *DeletePlaybackRequest) String() string {
 func (*DeletePlaybackRequest) ProtoMessage() {}
 
 func (x *DeletePlaybackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[15]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1705,7 @@ func (x *DeletePlaybackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePlaybackRequest.ProtoReflect.Descriptor instead.
 func (*DeletePlaybackRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{15}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DeletePlaybackRequest) GetId() string {
@@ -1108,7 +1724,7 @@ type DeletePlaybackResponse struct {
 
 func (x *DeletePlaybackResponse) Reset() {
 	*x = DeletePlaybackResponse{}
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[16]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1736,7 @@ func (x *DeletePlaybackResponse) String() string {
 func (*DeletePlaybackResponse) ProtoMessage() {}
 
 func (x *DeletePlaybackResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[16]
+	mi := &file_tokensvc_v1_playback_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,14 +1749,14 @@ func (x *DeletePlaybackResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePlaybackResponse.ProtoReflect.Descriptor instead.
 func (*DeletePlaybackResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{16}
+	return file_tokensvc_v1_playback_service_proto_rawDescGZIP(), []int{23}
 }
 
 var File_tokensvc_v1_playback_service_proto protoreflect.FileDescriptor
 
 const file_tokensvc_v1_playback_service_proto_rawDesc = "" +
 	"\n" +
-	"\"tokensvc/v1/playback_service.proto\x12\vtokensvc.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ctokensvc/v1/credential.proto\"\xcb\x06\n" +
+	"\"tokensvc/v1/playback_service.proto\x12\vtokensvc.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ctokensvc/v1/credential.proto\x1a\x19tokensvc/v1/viewing.proto\"\xb6\a\n" +
 	"\bPlayback\x128\n" +
 	"\x02id\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$R\x02id\x12E\n" +
 	"\ttarget_id\x18\x02 \x01(\tB(\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\btargetId\x12\x1c\n" +
@@ -1162,33 +1778,79 @@ const file_tokensvc_v1_playback_service_proto_rawDesc = "" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x124\n" +
-	"\talternate\x18\x0f \x01(\v2\x16.tokensvc.v1.AlternateR\talternateB\x10\n" +
-	"\abinding\x12\x05\xbaH\x02\b\x01\"P\n" +
+	"\talternate\x18\x0f \x01(\v2\x16.tokensvc.v1.AlternateR\talternate\x121\n" +
+	"\x06access\x18\x10 \x01(\v2\x19.tokensvc.v1.AccessPolicyR\x06access\x126\n" +
+	"\bsessions\x18\x11 \x01(\v2\x1a.tokensvc.v1.SessionPolicyR\bsessionsB\x10\n" +
+	"\abinding\x12\x05\xbaH\x02\b\x01\"\xda\x02\n" +
+	"\fAccessPolicy\x12+\n" +
+	"\x04open\x18\x01 \x01(\v2\x15.tokensvc.v1.OpenRuleH\x00R\x04open\x12.\n" +
+	"\x05grant\x18\x02 \x01(\v2\x16.tokensvc.v1.GrantRuleH\x00R\x05grant\x12,\n" +
+	"\n" +
+	"expression\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80 H\x00R\n" +
+	"expression\x12D\n" +
+	"\awebhook\x18\x04 \x01(\tB(\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$H\x00R\awebhook\x124\n" +
+	"\x06all_of\x18\x05 \x01(\v2\x1b.tokensvc.v1.AccessPoliciesH\x00R\x05allOf\x124\n" +
+	"\x06any_of\x18\x06 \x01(\v2\x1b.tokensvc.v1.AccessPoliciesH\x00R\x05anyOfB\r\n" +
+	"\x04rule\x12\x05\xbaH\x02\b\x01\"S\n" +
+	"\x0eAccessPolicies\x12A\n" +
+	"\bpolicies\x18\x01 \x03(\v2\x19.tokensvc.v1.AccessPolicyB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10\x10R\bpolicies\"\n" +
+	"\n" +
+	"\bOpenRule\"\v\n" +
+	"\tGrantRule\"\xcf\x01\n" +
+	"\rSessionPolicy\x12-\n" +
+	"\fmax_sessions\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\vmaxSessions\x126\n" +
+	"\x04rule\x18\x02 \x01(\x0e2\x18.tokensvc.v1.SessionRuleB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04rule\x12W\n" +
+	"\x11heartbeat_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x03\b\x90\x1c2\x02\b\x05R\x10heartbeatTimeout\"P\n" +
 	"\tAlternate\x12\x1c\n" +
 	"\x03url\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x10R\x03url\x12%\n" +
-	"\tstream_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\bstreamId\"\xa8\x01\n" +
+	"\tstream_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\bstreamId\"\xd8\x01\n" +
 	"\x13SignPlaybackRequest\x12\x1a\n" +
 	"\x02id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x01R\x02id\x12\"\n" +
 	"\x06viewer\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x02R\x06viewer\x12+\n" +
 	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12$\n" +
-	"\tclient_ip\x18\x04 \x01(\tB\a\xbaH\x04r\x02(@R\bclientIp\"O\n" +
+	"\tclient_ip\x18\x04 \x01(\tB\a\xbaH\x04r\x02(@R\bclientIp\x12.\n" +
+	"\aviewing\x18\x05 \x01(\v2\x14.tokensvc.v1.ViewingR\aviewing\"\xd3\x01\n" +
 	"\x14SignPlaybackResponse\x127\n" +
 	"\n" +
 	"credential\x18\x01 \x01(\v2\x17.tokensvc.v1.CredentialR\n" +
-	"credential\"j\n" +
+	"credential\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x02 \x01(\tR\tsessionId\x12H\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatInterval\x12\x19\n" +
+	"\bgrant_id\x18\x04 \x01(\tR\agrantId\"\xcf\x01\n" +
+	"\x16RefreshPlaybackRequest\x124\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{32}$R\tsessionId\x12\"\n" +
+	"\x06viewer\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x02R\x06viewer\x12+\n" +
+	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12.\n" +
+	"\aviewing\x18\x04 \x01(\v2\x14.tokensvc.v1.ViewingR\aviewing\"\xd6\x01\n" +
+	"\x17RefreshPlaybackResponse\x127\n" +
+	"\n" +
+	"credential\x18\x01 \x01(\v2\x17.tokensvc.v1.CredentialR\n" +
+	"credential\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x02 \x01(\tR\tsessionId\x12H\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatInterval\x12\x19\n" +
+	"\bgrant_id\x18\x04 \x01(\tR\agrantId\"j\n" +
 	"\x18BatchSignPlaybackRequest\x12N\n" +
 	"\brequests\x18\x01 \x03(\v2 .tokensvc.v1.SignPlaybackRequestB\x10\xbaH\r\x92\x01\n" +
 	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\brequests\"Q\n" +
 	"\x19BatchSignPlaybackResponse\x124\n" +
-	"\boutcomes\x18\x01 \x03(\v2\x18.tokensvc.v1.SignOutcomeR\boutcomes\"\x7f\n" +
+	"\boutcomes\x18\x01 \x03(\v2\x18.tokensvc.v1.SignOutcomeR\boutcomes\"\x9e\x01\n" +
 	"\vSignOutcome\x129\n" +
 	"\n" +
 	"credential\x18\x01 \x01(\v2\x17.tokensvc.v1.CredentialH\x00R\n" +
 	"credential\x12*\n" +
-	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusH\x00R\x05errorB\t\n" +
+	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusH\x00R\x05error\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\tR\tsessionIdB\t\n" +
 	"\aoutcome\"R\n" +
 	"\x15CreatePlaybackRequest\x129\n" +
 	"\bplayback\x18\x01 \x01(\v2\x15.tokensvc.v1.PlaybackB\x06\xbaH\x03\xc8\x01\x01R\bplayback\"K\n" +
@@ -1216,13 +1878,20 @@ const file_tokensvc_v1_playback_service_proto_rawDesc = "" +
 	"\x15DeletePlaybackRequest\x12\x1a\n" +
 	"\x02id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x01R\x02id\"\x18\n" +
-	"\x16DeletePlaybackResponse*Q\n" +
+	"\x16DeletePlaybackResponse*\x89\x01\n" +
+	"\vSessionRule\x12\x1c\n" +
+	"\x18SESSION_RULE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15SESSION_RULE_DENY_NEW\x10\x01\x12\x1d\n" +
+	"\x19SESSION_RULE_EVICT_OLDEST\x10\x02\x12\"\n" +
+	"\x1eSESSION_RULE_ALLOW_SAME_DEVICE\x10\x03*h\n" +
 	"\tIpBinding\x12\x1a\n" +
 	"\x16IP_BINDING_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eIP_BINDING_OFF\x10\x01\x12\x14\n" +
-	"\x10IP_BINDING_EXACT\x10\x022\xf7\x06\n" +
+	"\x10IP_BINDING_EXACT\x10\x02\x12\x15\n" +
+	"\x11IP_BINDING_PREFIX\x10\x032\x84\b\n" +
 	"\x0fPlaybackService\x12w\n" +
-	"\fSignPlayback\x12 .tokensvc.v1.SignPlaybackRequest\x1a!.tokensvc.v1.SignPlaybackResponse\"\"\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/playbacks/{id}:sign\x12\x86\x01\n" +
+	"\fSignPlayback\x12 .tokensvc.v1.SignPlaybackRequest\x1a!.tokensvc.v1.SignPlaybackResponse\"\"\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/playbacks/{id}:sign\x12\x8a\x01\n" +
+	"\x0fRefreshPlayback\x12#.tokensvc.v1.RefreshPlaybackRequest\x1a$.tokensvc.v1.RefreshPlaybackResponse\",\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/sessions/{session_id}:refresh\x12\x86\x01\n" +
 	"\x11BatchSignPlayback\x12%.tokensvc.v1.BatchSignPlaybackRequest\x1a&.tokensvc.v1.BatchSignPlaybackResponse\"\"\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/playbacks:batchSign\x12z\n" +
 	"\x0eCreatePlayback\x12\".tokensvc.v1.CreatePlaybackRequest\x1a#.tokensvc.v1.CreatePlaybackResponse\"\x1f\x82\xd3\xe4\x93\x02\x19:\bplayback\"\r/v1/playbacks\x12o\n" +
 	"\vGetPlayback\x12\x1f.tokensvc.v1.GetPlaybackRequest\x1a .tokensvc.v1.GetPlaybackResponse\"\x1d\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/playbacks/{id}\x90\x02\x01\x12p\n" +
@@ -1242,80 +1911,106 @@ func file_tokensvc_v1_playback_service_proto_rawDescGZIP() []byte {
 	return file_tokensvc_v1_playback_service_proto_rawDescData
 }
 
-var file_tokensvc_v1_playback_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_tokensvc_v1_playback_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_tokensvc_v1_playback_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_tokensvc_v1_playback_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_tokensvc_v1_playback_service_proto_goTypes = []any{
-	(IpBinding)(0),                    // 0: tokensvc.v1.IpBinding
-	(*Playback)(nil),                  // 1: tokensvc.v1.Playback
-	(*Alternate)(nil),                 // 2: tokensvc.v1.Alternate
-	(*SignPlaybackRequest)(nil),       // 3: tokensvc.v1.SignPlaybackRequest
-	(*SignPlaybackResponse)(nil),      // 4: tokensvc.v1.SignPlaybackResponse
-	(*BatchSignPlaybackRequest)(nil),  // 5: tokensvc.v1.BatchSignPlaybackRequest
-	(*BatchSignPlaybackResponse)(nil), // 6: tokensvc.v1.BatchSignPlaybackResponse
-	(*SignOutcome)(nil),               // 7: tokensvc.v1.SignOutcome
-	(*CreatePlaybackRequest)(nil),     // 8: tokensvc.v1.CreatePlaybackRequest
-	(*CreatePlaybackResponse)(nil),    // 9: tokensvc.v1.CreatePlaybackResponse
-	(*GetPlaybackRequest)(nil),        // 10: tokensvc.v1.GetPlaybackRequest
-	(*GetPlaybackResponse)(nil),       // 11: tokensvc.v1.GetPlaybackResponse
-	(*ListPlaybacksRequest)(nil),      // 12: tokensvc.v1.ListPlaybacksRequest
-	(*ListPlaybacksResponse)(nil),     // 13: tokensvc.v1.ListPlaybacksResponse
-	(*UpdatePlaybackRequest)(nil),     // 14: tokensvc.v1.UpdatePlaybackRequest
-	(*UpdatePlaybackResponse)(nil),    // 15: tokensvc.v1.UpdatePlaybackResponse
-	(*DeletePlaybackRequest)(nil),     // 16: tokensvc.v1.DeletePlaybackRequest
-	(*DeletePlaybackResponse)(nil),    // 17: tokensvc.v1.DeletePlaybackResponse
-	(*Hdnts)(nil),                     // 18: tokensvc.v1.Hdnts
-	(*EdgeAuth)(nil),                  // 19: tokensvc.v1.EdgeAuth
-	(*Qencode)(nil),                   // 20: tokensvc.v1.Qencode
-	(*Agora)(nil),                     // 21: tokensvc.v1.Agora
-	(*durationpb.Duration)(nil),       // 22: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),     // 23: google.protobuf.Timestamp
-	(*Credential)(nil),                // 24: tokensvc.v1.Credential
-	(*status.Status)(nil),             // 25: google.rpc.Status
-	(*fieldmaskpb.FieldMask)(nil),     // 26: google.protobuf.FieldMask
+	(SessionRule)(0),                  // 0: tokensvc.v1.SessionRule
+	(IpBinding)(0),                    // 1: tokensvc.v1.IpBinding
+	(*Playback)(nil),                  // 2: tokensvc.v1.Playback
+	(*AccessPolicy)(nil),              // 3: tokensvc.v1.AccessPolicy
+	(*AccessPolicies)(nil),            // 4: tokensvc.v1.AccessPolicies
+	(*OpenRule)(nil),                  // 5: tokensvc.v1.OpenRule
+	(*GrantRule)(nil),                 // 6: tokensvc.v1.GrantRule
+	(*SessionPolicy)(nil),             // 7: tokensvc.v1.SessionPolicy
+	(*Alternate)(nil),                 // 8: tokensvc.v1.Alternate
+	(*SignPlaybackRequest)(nil),       // 9: tokensvc.v1.SignPlaybackRequest
+	(*SignPlaybackResponse)(nil),      // 10: tokensvc.v1.SignPlaybackResponse
+	(*RefreshPlaybackRequest)(nil),    // 11: tokensvc.v1.RefreshPlaybackRequest
+	(*RefreshPlaybackResponse)(nil),   // 12: tokensvc.v1.RefreshPlaybackResponse
+	(*BatchSignPlaybackRequest)(nil),  // 13: tokensvc.v1.BatchSignPlaybackRequest
+	(*BatchSignPlaybackResponse)(nil), // 14: tokensvc.v1.BatchSignPlaybackResponse
+	(*SignOutcome)(nil),               // 15: tokensvc.v1.SignOutcome
+	(*CreatePlaybackRequest)(nil),     // 16: tokensvc.v1.CreatePlaybackRequest
+	(*CreatePlaybackResponse)(nil),    // 17: tokensvc.v1.CreatePlaybackResponse
+	(*GetPlaybackRequest)(nil),        // 18: tokensvc.v1.GetPlaybackRequest
+	(*GetPlaybackResponse)(nil),       // 19: tokensvc.v1.GetPlaybackResponse
+	(*ListPlaybacksRequest)(nil),      // 20: tokensvc.v1.ListPlaybacksRequest
+	(*ListPlaybacksResponse)(nil),     // 21: tokensvc.v1.ListPlaybacksResponse
+	(*UpdatePlaybackRequest)(nil),     // 22: tokensvc.v1.UpdatePlaybackRequest
+	(*UpdatePlaybackResponse)(nil),    // 23: tokensvc.v1.UpdatePlaybackResponse
+	(*DeletePlaybackRequest)(nil),     // 24: tokensvc.v1.DeletePlaybackRequest
+	(*DeletePlaybackResponse)(nil),    // 25: tokensvc.v1.DeletePlaybackResponse
+	(*Hdnts)(nil),                     // 26: tokensvc.v1.Hdnts
+	(*EdgeAuth)(nil),                  // 27: tokensvc.v1.EdgeAuth
+	(*Qencode)(nil),                   // 28: tokensvc.v1.Qencode
+	(*Agora)(nil),                     // 29: tokensvc.v1.Agora
+	(*durationpb.Duration)(nil),       // 30: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),     // 31: google.protobuf.Timestamp
+	(*Viewing)(nil),                   // 32: tokensvc.v1.Viewing
+	(*Credential)(nil),                // 33: tokensvc.v1.Credential
+	(*status.Status)(nil),             // 34: google.rpc.Status
+	(*fieldmaskpb.FieldMask)(nil),     // 35: google.protobuf.FieldMask
 }
 var file_tokensvc_v1_playback_service_proto_depIdxs = []int32{
-	18, // 0: tokensvc.v1.Playback.hdnts:type_name -> tokensvc.v1.Hdnts
-	19, // 1: tokensvc.v1.Playback.edge_auth:type_name -> tokensvc.v1.EdgeAuth
-	20, // 2: tokensvc.v1.Playback.qencode:type_name -> tokensvc.v1.Qencode
-	21, // 3: tokensvc.v1.Playback.agora:type_name -> tokensvc.v1.Agora
-	22, // 4: tokensvc.v1.Playback.ttl:type_name -> google.protobuf.Duration
-	22, // 5: tokensvc.v1.Playback.expiry_granularity:type_name -> google.protobuf.Duration
-	0,  // 6: tokensvc.v1.Playback.ip_binding:type_name -> tokensvc.v1.IpBinding
-	23, // 7: tokensvc.v1.Playback.create_time:type_name -> google.protobuf.Timestamp
-	23, // 8: tokensvc.v1.Playback.update_time:type_name -> google.protobuf.Timestamp
-	2,  // 9: tokensvc.v1.Playback.alternate:type_name -> tokensvc.v1.Alternate
-	22, // 10: tokensvc.v1.SignPlaybackRequest.ttl:type_name -> google.protobuf.Duration
-	24, // 11: tokensvc.v1.SignPlaybackResponse.credential:type_name -> tokensvc.v1.Credential
-	3,  // 12: tokensvc.v1.BatchSignPlaybackRequest.requests:type_name -> tokensvc.v1.SignPlaybackRequest
-	7,  // 13: tokensvc.v1.BatchSignPlaybackResponse.outcomes:type_name -> tokensvc.v1.SignOutcome
-	24, // 14: tokensvc.v1.SignOutcome.credential:type_name -> tokensvc.v1.Credential
-	25, // 15: tokensvc.v1.SignOutcome.error:type_name -> google.rpc.Status
-	1,  // 16: tokensvc.v1.CreatePlaybackRequest.playback:type_name -> tokensvc.v1.Playback
-	1,  // 17: tokensvc.v1.CreatePlaybackResponse.playback:type_name -> tokensvc.v1.Playback
-	1,  // 18: tokensvc.v1.GetPlaybackResponse.playback:type_name -> tokensvc.v1.Playback
-	1,  // 19: tokensvc.v1.ListPlaybacksResponse.playbacks:type_name -> tokensvc.v1.Playback
-	1,  // 20: tokensvc.v1.UpdatePlaybackRequest.playback:type_name -> tokensvc.v1.Playback
-	26, // 21: tokensvc.v1.UpdatePlaybackRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 22: tokensvc.v1.UpdatePlaybackResponse.playback:type_name -> tokensvc.v1.Playback
-	3,  // 23: tokensvc.v1.PlaybackService.SignPlayback:input_type -> tokensvc.v1.SignPlaybackRequest
-	5,  // 24: tokensvc.v1.PlaybackService.BatchSignPlayback:input_type -> tokensvc.v1.BatchSignPlaybackRequest
-	8,  // 25: tokensvc.v1.PlaybackService.CreatePlayback:input_type -> tokensvc.v1.CreatePlaybackRequest
-	10, // 26: tokensvc.v1.PlaybackService.GetPlayback:input_type -> tokensvc.v1.GetPlaybackRequest
-	12, // 27: tokensvc.v1.PlaybackService.ListPlaybacks:input_type -> tokensvc.v1.ListPlaybacksRequest
-	14, // 28: tokensvc.v1.PlaybackService.UpdatePlayback:input_type -> tokensvc.v1.UpdatePlaybackRequest
-	16, // 29: tokensvc.v1.PlaybackService.DeletePlayback:input_type -> tokensvc.v1.DeletePlaybackRequest
-	4,  // 30: tokensvc.v1.PlaybackService.SignPlayback:output_type -> tokensvc.v1.SignPlaybackResponse
-	6,  // 31: tokensvc.v1.PlaybackService.BatchSignPlayback:output_type -> tokensvc.v1.BatchSignPlaybackResponse
-	9,  // 32: tokensvc.v1.PlaybackService.CreatePlayback:output_type -> tokensvc.v1.CreatePlaybackResponse
-	11, // 33: tokensvc.v1.PlaybackService.GetPlayback:output_type -> tokensvc.v1.GetPlaybackResponse
-	13, // 34: tokensvc.v1.PlaybackService.ListPlaybacks:output_type -> tokensvc.v1.ListPlaybacksResponse
-	15, // 35: tokensvc.v1.PlaybackService.UpdatePlayback:output_type -> tokensvc.v1.UpdatePlaybackResponse
-	17, // 36: tokensvc.v1.PlaybackService.DeletePlayback:output_type -> tokensvc.v1.DeletePlaybackResponse
-	30, // [30:37] is the sub-list for method output_type
-	23, // [23:30] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	26, // 0: tokensvc.v1.Playback.hdnts:type_name -> tokensvc.v1.Hdnts
+	27, // 1: tokensvc.v1.Playback.edge_auth:type_name -> tokensvc.v1.EdgeAuth
+	28, // 2: tokensvc.v1.Playback.qencode:type_name -> tokensvc.v1.Qencode
+	29, // 3: tokensvc.v1.Playback.agora:type_name -> tokensvc.v1.Agora
+	30, // 4: tokensvc.v1.Playback.ttl:type_name -> google.protobuf.Duration
+	30, // 5: tokensvc.v1.Playback.expiry_granularity:type_name -> google.protobuf.Duration
+	1,  // 6: tokensvc.v1.Playback.ip_binding:type_name -> tokensvc.v1.IpBinding
+	31, // 7: tokensvc.v1.Playback.create_time:type_name -> google.protobuf.Timestamp
+	31, // 8: tokensvc.v1.Playback.update_time:type_name -> google.protobuf.Timestamp
+	8,  // 9: tokensvc.v1.Playback.alternate:type_name -> tokensvc.v1.Alternate
+	3,  // 10: tokensvc.v1.Playback.access:type_name -> tokensvc.v1.AccessPolicy
+	7,  // 11: tokensvc.v1.Playback.sessions:type_name -> tokensvc.v1.SessionPolicy
+	5,  // 12: tokensvc.v1.AccessPolicy.open:type_name -> tokensvc.v1.OpenRule
+	6,  // 13: tokensvc.v1.AccessPolicy.grant:type_name -> tokensvc.v1.GrantRule
+	4,  // 14: tokensvc.v1.AccessPolicy.all_of:type_name -> tokensvc.v1.AccessPolicies
+	4,  // 15: tokensvc.v1.AccessPolicy.any_of:type_name -> tokensvc.v1.AccessPolicies
+	3,  // 16: tokensvc.v1.AccessPolicies.policies:type_name -> tokensvc.v1.AccessPolicy
+	0,  // 17: tokensvc.v1.SessionPolicy.rule:type_name -> tokensvc.v1.SessionRule
+	30, // 18: tokensvc.v1.SessionPolicy.heartbeat_timeout:type_name -> google.protobuf.Duration
+	30, // 19: tokensvc.v1.SignPlaybackRequest.ttl:type_name -> google.protobuf.Duration
+	32, // 20: tokensvc.v1.SignPlaybackRequest.viewing:type_name -> tokensvc.v1.Viewing
+	33, // 21: tokensvc.v1.SignPlaybackResponse.credential:type_name -> tokensvc.v1.Credential
+	30, // 22: tokensvc.v1.SignPlaybackResponse.heartbeat_interval:type_name -> google.protobuf.Duration
+	30, // 23: tokensvc.v1.RefreshPlaybackRequest.ttl:type_name -> google.protobuf.Duration
+	32, // 24: tokensvc.v1.RefreshPlaybackRequest.viewing:type_name -> tokensvc.v1.Viewing
+	33, // 25: tokensvc.v1.RefreshPlaybackResponse.credential:type_name -> tokensvc.v1.Credential
+	30, // 26: tokensvc.v1.RefreshPlaybackResponse.heartbeat_interval:type_name -> google.protobuf.Duration
+	9,  // 27: tokensvc.v1.BatchSignPlaybackRequest.requests:type_name -> tokensvc.v1.SignPlaybackRequest
+	15, // 28: tokensvc.v1.BatchSignPlaybackResponse.outcomes:type_name -> tokensvc.v1.SignOutcome
+	33, // 29: tokensvc.v1.SignOutcome.credential:type_name -> tokensvc.v1.Credential
+	34, // 30: tokensvc.v1.SignOutcome.error:type_name -> google.rpc.Status
+	2,  // 31: tokensvc.v1.CreatePlaybackRequest.playback:type_name -> tokensvc.v1.Playback
+	2,  // 32: tokensvc.v1.CreatePlaybackResponse.playback:type_name -> tokensvc.v1.Playback
+	2,  // 33: tokensvc.v1.GetPlaybackResponse.playback:type_name -> tokensvc.v1.Playback
+	2,  // 34: tokensvc.v1.ListPlaybacksResponse.playbacks:type_name -> tokensvc.v1.Playback
+	2,  // 35: tokensvc.v1.UpdatePlaybackRequest.playback:type_name -> tokensvc.v1.Playback
+	35, // 36: tokensvc.v1.UpdatePlaybackRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 37: tokensvc.v1.UpdatePlaybackResponse.playback:type_name -> tokensvc.v1.Playback
+	9,  // 38: tokensvc.v1.PlaybackService.SignPlayback:input_type -> tokensvc.v1.SignPlaybackRequest
+	11, // 39: tokensvc.v1.PlaybackService.RefreshPlayback:input_type -> tokensvc.v1.RefreshPlaybackRequest
+	13, // 40: tokensvc.v1.PlaybackService.BatchSignPlayback:input_type -> tokensvc.v1.BatchSignPlaybackRequest
+	16, // 41: tokensvc.v1.PlaybackService.CreatePlayback:input_type -> tokensvc.v1.CreatePlaybackRequest
+	18, // 42: tokensvc.v1.PlaybackService.GetPlayback:input_type -> tokensvc.v1.GetPlaybackRequest
+	20, // 43: tokensvc.v1.PlaybackService.ListPlaybacks:input_type -> tokensvc.v1.ListPlaybacksRequest
+	22, // 44: tokensvc.v1.PlaybackService.UpdatePlayback:input_type -> tokensvc.v1.UpdatePlaybackRequest
+	24, // 45: tokensvc.v1.PlaybackService.DeletePlayback:input_type -> tokensvc.v1.DeletePlaybackRequest
+	10, // 46: tokensvc.v1.PlaybackService.SignPlayback:output_type -> tokensvc.v1.SignPlaybackResponse
+	12, // 47: tokensvc.v1.PlaybackService.RefreshPlayback:output_type -> tokensvc.v1.RefreshPlaybackResponse
+	14, // 48: tokensvc.v1.PlaybackService.BatchSignPlayback:output_type -> tokensvc.v1.BatchSignPlaybackResponse
+	17, // 49: tokensvc.v1.PlaybackService.CreatePlayback:output_type -> tokensvc.v1.CreatePlaybackResponse
+	19, // 50: tokensvc.v1.PlaybackService.GetPlayback:output_type -> tokensvc.v1.GetPlaybackResponse
+	21, // 51: tokensvc.v1.PlaybackService.ListPlaybacks:output_type -> tokensvc.v1.ListPlaybacksResponse
+	23, // 52: tokensvc.v1.PlaybackService.UpdatePlayback:output_type -> tokensvc.v1.UpdatePlaybackResponse
+	25, // 53: tokensvc.v1.PlaybackService.DeletePlayback:output_type -> tokensvc.v1.DeletePlaybackResponse
+	46, // [46:54] is the sub-list for method output_type
+	38, // [38:46] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_tokensvc_v1_playback_service_proto_init() }
@@ -1324,13 +2019,22 @@ func file_tokensvc_v1_playback_service_proto_init() {
 		return
 	}
 	file_tokensvc_v1_credential_proto_init()
+	file_tokensvc_v1_viewing_proto_init()
 	file_tokensvc_v1_playback_service_proto_msgTypes[0].OneofWrappers = []any{
 		(*Playback_Hdnts)(nil),
 		(*Playback_EdgeAuth)(nil),
 		(*Playback_Qencode)(nil),
 		(*Playback_Agora)(nil),
 	}
-	file_tokensvc_v1_playback_service_proto_msgTypes[6].OneofWrappers = []any{
+	file_tokensvc_v1_playback_service_proto_msgTypes[1].OneofWrappers = []any{
+		(*AccessPolicy_Open)(nil),
+		(*AccessPolicy_Grant)(nil),
+		(*AccessPolicy_Expression)(nil),
+		(*AccessPolicy_Webhook)(nil),
+		(*AccessPolicy_AllOf)(nil),
+		(*AccessPolicy_AnyOf)(nil),
+	}
+	file_tokensvc_v1_playback_service_proto_msgTypes[13].OneofWrappers = []any{
 		(*SignOutcome_Credential)(nil),
 		(*SignOutcome_Error)(nil),
 	}
@@ -1339,8 +2043,8 @@ func file_tokensvc_v1_playback_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokensvc_v1_playback_service_proto_rawDesc), len(file_tokensvc_v1_playback_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   17,
+			NumEnums:      2,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

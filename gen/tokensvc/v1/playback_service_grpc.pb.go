@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	PlaybackService_SignPlayback_FullMethodName      = "/tokensvc.v1.PlaybackService/SignPlayback"
+	PlaybackService_RefreshPlayback_FullMethodName   = "/tokensvc.v1.PlaybackService/RefreshPlayback"
 	PlaybackService_BatchSignPlayback_FullMethodName = "/tokensvc.v1.PlaybackService/BatchSignPlayback"
 	PlaybackService_CreatePlayback_FullMethodName    = "/tokensvc.v1.PlaybackService/CreatePlayback"
 	PlaybackService_GetPlayback_FullMethodName       = "/tokensvc.v1.PlaybackService/GetPlayback"
@@ -40,6 +41,10 @@ type PlaybackServiceClient interface {
 	// target), KEY_CUTOVER (a cut is so near that no useful token can be signed; RetryInfo says when),
 	// SNAPSHOT_STALE, OVERLOADED (RetryInfo says when).
 	SignPlayback(ctx context.Context, in *SignPlaybackRequest, opts ...grpc.CallOption) (*SignPlaybackResponse, error)
+	// RefreshPlayback returns a new credential for a session, after it has asked again whether the viewer may
+	// watch. Reasons: those of SignPlayback, and NOT_FOUND (the session), SESSION_ENDED (it was stopped,
+	// evicted, revoked or expired: sign anew).
+	RefreshPlayback(ctx context.Context, in *RefreshPlaybackRequest, opts ...grpc.CallOption) (*RefreshPlaybackResponse, error)
 	// BatchSignPlayback signs up to 1,000 playbacks in one call. Each item has its own outcome; the call
 	// fails as a whole only when the request itself is malformed.
 	BatchSignPlayback(ctx context.Context, in *BatchSignPlaybackRequest, opts ...grpc.CallOption) (*BatchSignPlaybackResponse, error)
@@ -68,6 +73,16 @@ func (c *playbackServiceClient) SignPlayback(ctx context.Context, in *SignPlayba
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SignPlaybackResponse)
 	err := c.cc.Invoke(ctx, PlaybackService_SignPlayback_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *playbackServiceClient) RefreshPlayback(ctx context.Context, in *RefreshPlaybackRequest, opts ...grpc.CallOption) (*RefreshPlaybackResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RefreshPlaybackResponse)
+	err := c.cc.Invoke(ctx, PlaybackService_RefreshPlayback_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +161,10 @@ type PlaybackServiceServer interface {
 	// target), KEY_CUTOVER (a cut is so near that no useful token can be signed; RetryInfo says when),
 	// SNAPSHOT_STALE, OVERLOADED (RetryInfo says when).
 	SignPlayback(context.Context, *SignPlaybackRequest) (*SignPlaybackResponse, error)
+	// RefreshPlayback returns a new credential for a session, after it has asked again whether the viewer may
+	// watch. Reasons: those of SignPlayback, and NOT_FOUND (the session), SESSION_ENDED (it was stopped,
+	// evicted, revoked or expired: sign anew).
+	RefreshPlayback(context.Context, *RefreshPlaybackRequest) (*RefreshPlaybackResponse, error)
 	// BatchSignPlayback signs up to 1,000 playbacks in one call. Each item has its own outcome; the call
 	// fails as a whole only when the request itself is malformed.
 	BatchSignPlayback(context.Context, *BatchSignPlaybackRequest) (*BatchSignPlaybackResponse, error)
@@ -172,6 +191,9 @@ type UnimplementedPlaybackServiceServer struct{}
 
 func (UnimplementedPlaybackServiceServer) SignPlayback(context.Context, *SignPlaybackRequest) (*SignPlaybackResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SignPlayback not implemented")
+}
+func (UnimplementedPlaybackServiceServer) RefreshPlayback(context.Context, *RefreshPlaybackRequest) (*RefreshPlaybackResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RefreshPlayback not implemented")
 }
 func (UnimplementedPlaybackServiceServer) BatchSignPlayback(context.Context, *BatchSignPlaybackRequest) (*BatchSignPlaybackResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchSignPlayback not implemented")
@@ -226,6 +248,24 @@ func _PlaybackService_SignPlayback_Handler(srv interface{}, ctx context.Context,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(PlaybackServiceServer).SignPlayback(ctx, req.(*SignPlaybackRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PlaybackService_RefreshPlayback_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RefreshPlaybackRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PlaybackServiceServer).RefreshPlayback(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PlaybackService_RefreshPlayback_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PlaybackServiceServer).RefreshPlayback(ctx, req.(*RefreshPlaybackRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -348,6 +388,10 @@ var PlaybackService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SignPlayback",
 			Handler:    _PlaybackService_SignPlayback_Handler,
+		},
+		{
+			MethodName: "RefreshPlayback",
+			Handler:    _PlaybackService_RefreshPlayback_Handler,
 		},
 		{
 			MethodName: "BatchSignPlayback",

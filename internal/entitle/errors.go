@@ -1,0 +1,6 @@
+package entitle
+
+import "errors"
+
+// ErrMismatch marks an idempotency key that names another grant.
+var ErrMismatch = errors.New("idempotency key used for another grant")
