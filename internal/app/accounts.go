@@ -66,7 +66,7 @@ func newProvider(cfg config.Config, a config.Account, log *slog.Logger, now func
 			return nil, err
 		}
 		base := over.Base
-		return wowza.New(wowza.Config{Base: base, Version: wowza.Version(a.APIVersion), Auth: auth, Propagation: propagation, HTTP: over})
+		return wowza.New(wowza.Config{Base: base, Version: wowza.Version(a.APIVersion), Auth: auth, Propagation: propagation, CookieBound: a.CookieBoundToSecret, HTTP: over})
 	case "qencode":
 		key, err := readCredential(a.Credential(config.APIKey))
 		if err != nil {

@@ -120,7 +120,7 @@ func (d *Dev) open(ctx context.Context, o DevOptions, in Inputs) error {
 		return err
 	}
 	in.Sync = true
-	if d.app, err = New(ctx, sandboxed(o.Config, o.Propagation, d.standins.Credentials()), in); err != nil {
+	if d.app, err = New(ctx, sandboxed(o.Config, o, d.standins.Credentials()), in); err != nil {
 		return err
 	}
 	if err := d.app.seed(ctx, d.origin()); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/config"
@@ -63,10 +64,16 @@ func (a *App) rotation() server.Rotation {
 	}
 	r.Plan = func(record keystore.Record) (rotate.Decision, error) {
 		now := a.now()
-		facts := rotate.Facts{Abilities: abilitiesOf(record.Target.Provider), Traits: provider.Traits{Slots: 1}, Checked: now}
+		traits := provider.Traits{Slots: 1, CookieBound: a.cookieBound(record.Target)}
+		facts := rotate.Facts{Abilities: abilitiesOf(record.Target.Provider), Traits: traits, Checked: now}
 		return rotate.Plan(record, facts, r.Timing, now), nil
 	}
 	return r
+}
+
+// cookieBound tells what the config file says of the edge's cookies.
+func (a *App) cookieBound(t keystore.Target) bool {
+	return slices.ContainsFunc(a.cfg.Accounts, func(c config.Account) bool { return c.ID == t.Account && c.CookieBoundToSecret })
 }
 
 // abilitiesOf tells what the adapter of a provider can do, without one.

@@ -28,11 +28,11 @@ const maxDevPropagation = 10 * time.Minute
 func account(provider string) string { return "sandbox-" + provider }
 
 // sandboxed returns cfg with short times and with accounts at the stand-ins.
-func sandboxed(cfg config.Config, propagation time.Duration, c standins.Credentials) config.Config {
-	cfg.SnapshotMaxAge, cfg.ClockSkew, cfg.MaxCall, cfg.Propagation = devSnapshotMaxAge, devClockSkew, devMaxCall, propagation
+func sandboxed(cfg config.Config, o DevOptions, c standins.Credentials) config.Config {
+	cfg.SnapshotMaxAge, cfg.ClockSkew, cfg.MaxCall, cfg.Propagation = devSnapshotMaxAge, devClockSkew, devMaxCall, o.Propagation
 	cfg.Accounts = []config.Account{
 		{
-			ID: account(standins.Wowza), Provider: standins.Wowza, APIVersion: "v1.8", BaseURL: c.WowzaURL,
+			ID: account(standins.Wowza), Provider: standins.Wowza, APIVersion: "v1.8", BaseURL: c.WowzaURL, CookieBoundToSecret: o.CookieBoundToSecret,
 			Environment: map[string]tokens.Secret{config.AccessKey: c.WowzaAccessKey, config.APIKey: c.WowzaAPIKey},
 		},
 		{

@@ -60,7 +60,7 @@ type SyncReport struct {
 	At time.Time `json:"at,omitzero"`
 	// CutAt is the cut that Next would schedule.
 	CutAt time.Time `json:"cut_at,omitzero"`
-	// Breaks says which live tokens the open or next operation ends before their time.
+	// Breaks says which live tokens and playing sessions the open or next operation ends before their time.
 	Breaks string `json:"breaks"`
 	// Alarm is what a person has to look at.
 	Alarm string `json:"alarm,omitempty"`
@@ -104,7 +104,6 @@ func (s *Sync) Plan(ctx context.Context) ([]SyncReport, error) {
 	for i := range records {
 		d, err := s.plan(records[i])
 		report := s.describe(records[i].Target.ID, d)
-		report.Breaks = rotate.Breaks(records[i], s.app.now())
 		report.Waits = records[i].Operation != nil
 		if err != nil {
 			report.Error = err.Error()
@@ -128,7 +127,7 @@ func (s *Sync) plan(r keystore.Record) (rotate.Decision, error) {
 }
 
 func (s *Sync) describe(target string, d rotate.Decision) SyncReport {
-	return SyncReport{Target: target, Next: string(d.Action), Why: d.Why, At: d.At, CutAt: d.CutAt, Alarm: d.Alarm, Breaks: "no token"}
+	return SyncReport{Target: target, Next: string(d.Action), Why: d.Why, At: d.At, CutAt: d.CutAt, Alarm: d.Alarm, Breaks: d.Breaks}
 }
 
 // SyncOrphan is a key in quarantine.

@@ -103,7 +103,7 @@ type needs struct{ must, may []string }
 func needsOf(a Account) (needs, bool) {
 	switch a.Provider {
 	case "wowza":
-		n := needs{must: []string{"api_version"}, may: []string{"base_url", "propagation"}}
+		n := needs{must: []string{"api_version"}, may: []string{"base_url", "cookie_bound_to_secret", "propagation"}}
 		if a.Credential(JWT).Given() {
 			n.must = append(n.must, JWT)
 		} else {
@@ -125,6 +125,7 @@ func (a Account) settings() []string {
 	for name, is := range map[string]bool{
 		"api_version": a.APIVersion != "", "send_api_key": a.SendAPIKey, "app_id": a.AppID != "", "customer_id": a.CustomerID != "",
 		"base_url": a.BaseURL != "", "live_base_url": a.LiveBaseURL != "", "propagation": a.Propagation != 0,
+		"cookie_bound_to_secret": a.CookieBoundToSecret,
 	} {
 		if is {
 			given = append(given, name)

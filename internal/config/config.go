@@ -168,6 +168,9 @@ type Account struct {
 	LiveBaseURL string `koanf:"live_base_url" max:"2048"`
 	// How long this provider takes until all its edges know a change. 0s means the setting propagation.
 	Propagation time.Duration `koanf:"propagation" min:"0s" max:"24h"`
+	// Wowza: the edge's session cookie ends with the secret. The provider does not say whether it does; with true, plans
+	// of a rotation tell which sessions break.
+	CookieBoundToSecret bool `koanf:"cookie_bound_to_secret"`
 	// Environment holds the credentials that variables give, by their keys without _file.
 	Environment map[string]tokens.Secret `koanf:"-"`
 }

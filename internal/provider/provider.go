@@ -85,6 +85,9 @@ type Traits struct {
 	Propagation time.Duration
 	// MaxCall bounds one call with all its retries.
 	MaxCall time.Duration
+	// CookieBound means that a playing session ends with the secret that opened it: the edge's cookie does not
+	// outlive it. False where the edge gives no cookie.
+	CookieBound bool
 }
 
 // Provider is what every adapter is. What else it can do are the interfaces below.

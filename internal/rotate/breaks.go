@@ -7,26 +7,67 @@ import (
 	"github.com/tokensvc/tokensvc/keystore"
 )
 
-// Breaks says in words which live tokens the open operation of a record ends before their time.
-func Breaks(r keystore.Record, now time.Time) string {
-	op := r.Operation
-	if op == nil || op.From == 0 {
-		return "no token"
+// breaksNothing is Decision.Breaks of an operation that no viewer notices.
+const breaksNothing = "no token"
+
+// breaks says in words which live tokens and playing sessions the open operation, or the next one, ends before
+// their time.
+func (p *planner) breaks() string {
+	op := p.ahead()
+	if op.From == 0 {
+		return breaksNothing
 	}
-	old, err := r.Key(op.From)
+	old, err := p.r.Key(op.From)
 	if err != nil || old.State != keystore.Active && old.State != keystore.Retiring {
-		return "no token"
+		return breaksNothing
 	}
 	until := old.RetireAfter
 	if until.IsZero() {
-		until = now.Add(r.Target.LongestLife(now))
+		until = p.now.Add(p.r.Target.LongestLife(p.now))
 	}
+	bound := p.f.Traits.CookieBound
 	switch {
-	case op.Immediate && now.Before(until):
-		return fmt.Sprintf("every token of key %d that is alive, until %s at the latest", op.From, stamp(until))
-	case op.Mode == keystore.Cut && r.Target.Policy.OpenOnApply:
-		return fmt.Sprintf("tokens of key %d that edges learn late of, since the target opens on apply", op.To)
+	case op.Immediate && p.now.Before(until):
+		text := fmt.Sprintf("every token of key %d that is alive, until %s at the latest", op.From, stamp(until))
+		if bound {
+			text += ", and the sessions that they opened"
+		}
+		return text
+	case op.Mode == keystore.Cut && bound:
+		return p.cutTokens() + fmt.Sprintf("; every session of key %d ends at the cut%s: 403 until its player signs again", op.From, moment(" of ", op.CutAt))
+	case op.Mode == keystore.Cut:
+		return p.cutTokens()
+	case op.Mode == keystore.Pair && bound:
+		return breaksNothing + fmt.Sprintf("; sessions of key %d that have not signed again end with its slot%s", op.From, moment(" at ", old.RetireAfter))
 	default:
-		return "no token"
+		return breaksNothing
 	}
+}
+
+// ahead is the open operation, or what the next rotation will be.
+func (p *planner) ahead() keystore.Operation {
+	if p.r.Operation != nil {
+		return *p.r.Operation
+	}
+	next := keystore.Operation{Mode: p.r.Target.Mode()}
+	if active := p.r.Active(); active != nil {
+		next.From = active.Version
+	}
+	return next
+}
+
+// cutTokens says which tokens a cut ends.
+func (p *planner) cutTokens() string {
+	if p.r.Target.Policy.OpenOnApply {
+		return "tokens of the new key that edges learn late of, since the target opens on apply"
+	}
+	return breaksNothing
+}
+
+// moment is a time with the words before it, or nothing while it is not known.
+func moment(words string, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return words + stamp(t)
 }

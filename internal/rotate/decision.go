@@ -71,6 +71,9 @@ type Decision struct {
 	Orphan string
 	// Alarm says what a person has to look at; empty when nothing.
 	Alarm string
+	// Breaks says in words which live tokens and playing sessions the open operation, or the next one, ends
+	// before their time.
+	Breaks string
 }
 
 // Abilities are what a provider's adapter, and the edge probe, can do for a target.

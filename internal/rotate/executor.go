@@ -118,7 +118,7 @@ func (e *Executor) Plan(r keystore.Record) (Decision, error) {
 	defer m.Unlock()
 	_, d, err := e.plan(m, r)
 	if err == nil && d.Action != Wait && e.clock().Before(m.rest) {
-		d = Decision{Action: Wait, At: m.rest, Why: "the last step failed, or another process is at work on the target", Alarm: d.Alarm}
+		d = Decision{Action: Wait, At: m.rest, Why: "the last step failed, or another process is at work on the target", Alarm: d.Alarm, Breaks: d.Breaks}
 	}
 	return d, err
 }

@@ -19,7 +19,7 @@ type planner struct {
 func Plan(r keystore.Record, f Facts, t Timing, now time.Time) Decision {
 	p := &planner{r: &r, f: f, t: t, now: now}
 	if why := p.unmanaged(); why != "" {
-		return Decision{Action: Wait, Why: why}
+		return Decision{Action: Wait, Why: why, Breaks: breaksNothing}
 	}
 	var d Decision
 	if r.Operation != nil {
@@ -33,6 +33,7 @@ func Plan(r keystore.Record, f Facts, t Timing, now time.Time) Decision {
 	if d.Alarm == "" {
 		d.Alarm = p.alarm()
 	}
+	d.Breaks = p.breaks()
 	return d
 }
 

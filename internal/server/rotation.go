@@ -63,7 +63,7 @@ func (s *rotationService) plan(record keystore.Record) (*tokensvcv1.RotationPlan
 	}
 	return &tokensvcv1.RotationPlan{
 		Action: string(d.Action), Why: d.Why, Time: timestampProto(d.At), CutTime: timestampProto(d.CutAt),
-		Breaks: rotate.Breaks(record, s.now()), Alarm: d.Alarm,
+		Breaks: d.Breaks, Alarm: d.Alarm,
 	}, nil
 }
 

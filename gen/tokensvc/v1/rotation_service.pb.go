@@ -435,7 +435,7 @@ type RotationPlan struct {
 	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
 	// The cut that the action would schedule.
 	CutTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=cut_time,json=cutTime,proto3" json:"cut_time,omitempty"`
-	// Which live tokens the open operation ends before their time, in words.
+	// Which live tokens and playing sessions the open operation, or the next one, ends before their time, in words.
 	Breaks string `protobuf:"bytes,5,opt,name=breaks,proto3" json:"breaks,omitempty"`
 	// What a person has to look at; empty when nothing.
 	Alarm         string `protobuf:"bytes,6,opt,name=alarm,proto3" json:"alarm,omitempty"`

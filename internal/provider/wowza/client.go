@@ -40,6 +40,9 @@ type Config struct {
 	// Propagation is how long the edges may take to learn a secret. Wowza promises nothing; 0 means
 	// DefaultPropagation.
 	Propagation time.Duration
+	// CookieBound says that the edge's session cookie ends with the secret. Wowza does not document whether
+	// it does.
+	CookieBound bool
 	// PageSize is how many targets to ask for at once, 1 to 1000; 0 means DefaultPageSize.
 	PageSize int
 	// HTTP has the bounds of the client, its log, clock and randomness. Provider, Base, RequestID, Refine and
@@ -109,7 +112,7 @@ func (c *Client) warnOfExpiry(now time.Time) {
 
 // Traits implements provider.Provider: one slot for each target.
 func (c *Client) Traits() provider.Traits {
-	return provider.Traits{Slots: 1, Propagation: c.cfg.Propagation, MaxCall: c.rest.MaxCall()}
+	return provider.Traits{Slots: 1, Propagation: c.cfg.Propagation, MaxCall: c.rest.MaxCall(), CookieBound: c.cfg.CookieBound}
 }
 
 // CredentialsExpire returns when the account's JWT expires, if it is one and says so.
