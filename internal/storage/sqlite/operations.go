@@ -138,7 +138,7 @@ const upsertOperation = `INSERT INTO operations (` + operationColumns + `) VALUE
 
 // operationValues are the values of an operation in the order of operationColumns.
 func operationValues(op *keystore.Operation) ([]any, error) {
-	seen, err := marshalTexts(op.Seen)
+	seen, err := marshalList(op.Seen)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func scanOperation(row row) (op keystore.Operation, err error) {
 	op.CutAt, op.CutUntil, op.UseAfter = fromInstant(cutAt), fromInstant(cutUntil), fromInstant(useAfter)
 	op.NotBefore = fromInstant(notBefore)
 	op.StartedAt, op.UpdatedAt, op.ClosedAt = fromInstant(started), fromInstant(updated), fromInstant(closed)
-	if op.Seen, err = unmarshalTexts(seen); err != nil {
+	if op.Seen, err = unmarshalList[string](seen); err != nil {
 		return keystore.Operation{}, fmt.Errorf("inventory of operation %s: %w", op.ID, err)
 	}
 	return op, nil
