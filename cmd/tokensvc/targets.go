@@ -74,9 +74,11 @@ func newTargetsCreate(c *common) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:     "create ID --provider PROVIDER",
-		Short:   "Add a target without keys",
-		Example: "  tokensvc targets create live --provider wowza\n  tokensvc keys import live secret.txt --activate",
-		Args:    cobra.ExactArgs(1),
+		Aliases: []string{"add"},
+		Short:   "Add a target without keys (or: targets add)",
+		Example: "  tokensvc targets create live --provider wowza\n  tokensvc keys import live secret.txt --activate\n" +
+			"  tokensvc targets add stage --provider wowza --account wowza-main --resource aBcDeFgH --every 720h",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target.Id = args[0]
 			if _, err := f.apply(cmd, &target); err != nil {

@@ -3,11 +3,9 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/config"
-	"github.com/tokensvc/tokensvc/internal/provider/qencode"
 	"github.com/tokensvc/tokensvc/internal/rotate"
 	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
 	"github.com/tokensvc/tokensvc/keystore"
@@ -162,40 +160,38 @@ func (s *Sync) RevokeOrphan(ctx context.Context, target, kid string) error {
 	return s.executor.RevokeOrphan(ctx, target, kid)
 }
 
-// Protected is what Protect did at one resource of a target.
+// Protected is how token checking stands at one resource of a target.
 type Protected struct {
 	Resource string `json:"resource"`
-	// PlaybackID is the id that now wants tokens, where the provider made one.
-	PlaybackID string `json:"playback_id,omitempty"`
+	// On means that tokens are checked without Protect.
+	On bool `json:"on"`
+	// Change says what Protect does, or has done; empty for nothing. Where On is set it repeats what was said to
+	// a provider that does not show how it stands.
+	Change string `json:"change,omitempty"`
+	// Breaks says which viewers the change can break; empty if none.
+	Breaks string `json:"breaks,omitempty"`
 	// Open says what goes on to play without a token; empty if nothing does.
 	Open string `json:"open,omitempty"`
+	// PlaybackID is the name under which the resource wants tokens, where the provider makes one.
+	PlaybackID string `json:"playback_id,omitempty"`
 }
 
-// Protect switches token checking on at a target's provider. Where one secret does it, the active key's is
-// written again, to the slot that holds it.
+// Protection says how token checking stands at a target's provider, and what Protect would change.
+func (s *Sync) Protection(ctx context.Context, target string) ([]Protected, error) {
+	all, err := s.executor.Protection(ctx, target)
+	return protected(all), err
+}
+
+// Protect switches token checking on at a target's provider, where it is off.
 func (s *Sync) Protect(ctx context.Context, target string) ([]Protected, error) {
-	record, err := s.app.store.Get(ctx, target)
-	if err != nil {
-		return nil, fmt.Errorf("target %q: %w", target, err)
+	all, err := s.executor.Protect(ctx, target)
+	return protected(all), err
+}
+
+func protected(all []rotate.Protection) []Protected {
+	out := make([]Protected, 0, len(all))
+	for i := range all {
+		out = append(out, Protected(all[i]))
 	}
-	adapter, err := s.executor.Provider(record.Target)
-	if err != nil {
-		return nil, err
-	}
-	vendor, mints := adapter.(*qencode.Client)
-	if !mints {
-		resource, err := s.executor.Assert(ctx, target)
-		return []Protected{{Resource: resource}}, err
-	}
-	done := make([]Protected, 0, len(record.Target.Resources))
-	for _, resource := range record.Target.Resources {
-		calling, cancel := context.WithTimeout(ctx, adapter.Traits().MaxCall)
-		p, err := vendor.Protect(calling, resource)
-		cancel()
-		if err != nil {
-			return done, err
-		}
-		done = append(done, Protected{Resource: resource, PlaybackID: p.PlaybackID, Open: p.Open})
-	}
-	return done, nil
+	return out
 }

@@ -136,3 +136,27 @@ type Labeller interface {
 type Inspector interface {
 	Current(ctx context.Context, resource string) (tokens.Secret, error)
 }
+
+// Protection is what it comes to when token checking is switched on for a resource.
+type Protection struct {
+	// Change says what the provider does.
+	Change string
+	// Breaks says which viewers that can break; empty if none.
+	Breaks string
+	// Open says what goes on to play without a token; empty if nothing does.
+	Open string
+	// PlaybackID is the name under which the resource wants tokens, where the provider makes one for it.
+	PlaybackID string
+	// Repeats is set where switching it on once more changes nothing.
+	Repeats bool
+}
+
+// Protector is a provider that checks tokens by a switch of its own, beside the keys, and does not show how it
+// stands.
+type Protector interface {
+	Provider
+	// Foresee says what Protect would do; PlaybackID is empty. It makes no call.
+	Foresee(resource string) (Protection, error)
+	// Protect switches token checking on. Where Repeats is not set it is never repeated.
+	Protect(ctx context.Context, resource string) (Protection, error)
+}

@@ -61,7 +61,7 @@ func (s *session) look(ctx context.Context, to *keystore.Key) (bool, error) {
 	if err == nil && prepared.Fingerprint() == to.Fingerprint {
 		return true, nil
 	}
-	foreign := s.compare(current, nil) == Foreign
+	foreign := compare(&s.record, current, nil) == Foreign
 	if foreign && !s.record.Operation.Immediate && s.target.Policy.OnDrift != keystore.DriftReassert {
 		s.m.Finding, s.m.Checked = Foreign, s.clock()
 		return false, errForeign
@@ -208,11 +208,11 @@ func (s *session) resource(slot int) (string, error) {
 
 // compare tells whose secret a slot holds. Every fingerprint of the target counts as ours, also that of a
 // destroyed key and of a value that ended a slot.
-func (s *session) compare(current tokens.Secret, active *keystore.Key) Finding {
+func compare(r *keystore.Record, current tokens.Secret, active *keystore.Key) Finding {
 	if current.Len() == 0 {
 		return Missing
 	}
-	prepared, err := prepare(s.target, "", current)
+	prepared, err := prepare(r.Target, "", current)
 	if err != nil {
 		return Foreign
 	}
@@ -220,7 +220,7 @@ func (s *session) compare(current tokens.Secret, active *keystore.Key) Finding {
 	if active != nil && active.Fingerprint == fingerprint {
 		return Agrees
 	}
-	if slices.ContainsFunc(s.record.Keys, func(k keystore.Key) bool {
+	if slices.ContainsFunc(r.Keys, func(k keystore.Key) bool {
 		return k.Fingerprint == fingerprint || k.VoidFingerprint == fingerprint
 	}) {
 		return Older
@@ -256,7 +256,7 @@ func (s *session) find(ctx context.Context) (Finding, error) {
 	if err != nil {
 		return Unreachable, err
 	}
-	return s.compare(current, active), nil
+	return compare(&s.record, current, active), nil
 }
 
 // reassert writes the active secret again.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/tokensvc/tokensvc/internal/provider"
 	"github.com/tokensvc/tokensvc/internal/provider/rest"
 )
 
@@ -65,37 +66,47 @@ func (a playbackAnswer) find() (PlaybackID, bool) {
 	return found, isID(found.ID)
 }
 
-// Protection is what Protect did.
-type Protection struct {
-	// PlaybackID is the id that now wants tokens, for a live stream.
-	PlaybackID string
-	// Open says what goes on to play without a token; empty if nothing does.
-	Open string
-}
-
-// Protect switches token checking on for a resource.
+// Foresee implements provider.Protector.
 //
 // A bucket gets the policy "authenticated". A live stream gets one more playback id, which wants tokens, each
-// time that this is called; the ids that it has keep their policies, and this API neither shows nor deletes
-// them. See CreatePlaybackID for a stream that runs. A domain has no switch: what it plays has.
-func (c *Client) Protect(ctx context.Context, resource string) (Protection, error) {
+// time; the ids that it has keep their policies, and this API neither shows nor deletes them. See
+// CreatePlaybackID for a stream that runs. A domain has no switch: what it plays has.
+func (c *Client) Foresee(resource string) (provider.Protection, error) {
 	const call = "protect"
-	kind, id, err := parseResource(call, resource)
-	if err != nil {
-		return Protection{}, err
-	}
-	switch kind {
-	case KindBucket:
-		return Protection{}, c.SetBucketPolicy(ctx, id, Authenticated)
-	case KindStream:
-		made, err := c.CreatePlaybackID(ctx, id, Authenticated)
-		if err != nil {
-			return Protection{}, err
-		}
-		return Protection{
-			PlaybackID: made.ID,
-			Open:       "the playback ids that the stream had already; remove the public ones in the vendor's console",
+	kind, _, err := parseResource(call, resource)
+	switch {
+	case err != nil:
+		return provider.Protection{}, err
+	case kind == KindBucket:
+		return provider.Protection{
+			Change: "the bucket's policy becomes authenticated", Repeats: true,
+			Breaks: "who reads the bucket without a token is refused",
 		}, nil
+	case kind == KindStream:
+		return provider.Protection{
+			Change: "the live stream gets one more playback id, which wants tokens",
+			Breaks: "a broadcast that runs may be stopped by it; do it while the stream does not run",
+			Open:   "the playback ids that the stream has already; remove the public ones in Qencode's console",
+		}, nil
+	default:
+		return provider.Protection{}, refused(call, "a domain has no token checking of its own; protect the live streams or the bucket that it plays")
 	}
-	return Protection{}, refused(call, "a domain has no token checking of its own; protect the live streams or the bucket that it plays")
+}
+
+// Protect implements provider.Protector.
+func (c *Client) Protect(ctx context.Context, resource string) (provider.Protection, error) {
+	done, err := c.Foresee(resource)
+	if err != nil {
+		return done, err
+	}
+	kind, id, err := parseResource("protect", resource)
+	if err != nil {
+		return done, err
+	}
+	if kind == KindBucket {
+		return done, c.SetBucketPolicy(ctx, id, Authenticated)
+	}
+	made, err := c.CreatePlaybackID(ctx, id, Authenticated)
+	done.PlaybackID = made.ID
+	return done, err
 }

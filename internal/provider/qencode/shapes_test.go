@@ -136,7 +136,7 @@ func TestShapes(t *testing.T) {
 			"policy", func(ctx context.Context, c *qencode.Client) (any, error) { return c.Protect(ctx, "bucket:"+bucket) },
 			sent{"PUT", "/v1/buckets/my-bucket/policy/authenticated", "", ""},
 			status,
-			qencode.Protection{},
+			provider.Protection{Change: "the bucket's policy becomes authenticated", Breaks: "who reads the bucket without a token is refused", Repeats: true},
 		},
 		{"set cors", func(ctx context.Context, c *qencode.Client) (any, error) {
 			return none(c.SetCORS(ctx, bucket, map[string]string{"Access-Control-Allow-Origin": "*"}))
