@@ -21,8 +21,11 @@ const (
 	DefaultPropagation = time.Minute
 	DefaultPageSize    = 1000
 
-	// defaultRate is Wowza's 60 connections a minute from one address.
-	defaultRate  = 1
+	// Wowza allows 60 connections a minute from one address: callsAtOnce, and callsPerMinute besides. While a
+	// secret is set, nobody can sign: its calls must not wait for each other.
+	callsAtOnce    = 10
+	callsPerMinute = 50
+
 	backoff      = 2 * time.Second
 	maxSkew      = 10 * time.Second
 	skewLasts    = 5 * time.Minute
@@ -46,7 +49,7 @@ type Config struct {
 	// PageSize is how many targets to ask for at once, 1 to 1000; 0 means DefaultPageSize.
 	PageSize int
 	// HTTP has the bounds of the client, its log, clock and randomness. Provider, Base, RequestID, Refine and
-	// OnSkew are set by New. Without a Budget the account gets one call a second.
+	// OnSkew are set by New. Without a Budget the account gets 60 calls in any minute.
 	HTTP rest.Config
 }
 
@@ -84,7 +87,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Propagation = DefaultPropagation
 	}
 	if cfg.HTTP.Budget == nil {
-		cfg.HTTP.Budget = rest.NewBudget(defaultRate, 1)
+		cfg.HTTP.Budget = rest.NewBudget(callsPerMinute/time.Minute.Seconds(), callsAtOnce)
 	}
 	if cfg.HTTP.Backoff == 0 {
 		cfg.HTTP.Backoff = backoff

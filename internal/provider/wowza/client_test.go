@@ -224,3 +224,34 @@ func TestCodesOfAnswersAreBounded(t *testing.T) {
 		t.Errorf("got %v, want neither code nor request id", err)
 	}
 }
+
+// TestBudget: the calls of a set go at once, and no minute sees more calls than Wowza allows.
+func TestBudget(t *testing.T) {
+	w := hmacWorld(t)
+	target := w.stand.AddTarget("event", secret("00112233445566778899aabbccddeeff"))
+	over := w.http
+	over.Budget = nil
+	client, err := wowza.New(wowza.Config{Base: w.base, Version: "v1.8", Auth: wowza.HMAC(secret(accessKey), secret(apiKey)), HTTP: over})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := w.clock()
+	if _, err := client.Current(t.Context(), target); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Set(t.Context(), target, secret("ffeeddccbbaa99887766554433221100")); err != nil {
+		t.Fatal(err)
+	}
+	if took := w.clock().Sub(began); took > 0 {
+		t.Errorf("a look and a set waited %s for their turn", took)
+	}
+	for range 200 {
+		if _, err := client.Current(t.Context(), target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls, minutes := w.plan.Count(""), w.clock().Sub(began).Minutes()
+	if most := 60 * minutes; float64(calls) > most {
+		t.Errorf("%d calls in %.1f minutes; Wowza allows %.0f", calls, minutes, most)
+	}
+}
