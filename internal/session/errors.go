@@ -11,3 +11,11 @@ var (
 	// ErrRevoked marks a viewer, playback or grant that a revocation holds.
 	ErrRevoked = errors.New("revoked")
 )
+
+// Sentinels of Keeper. With either nobody knows whether a session lives: refuse.
+var (
+	// ErrStale marks a memory that has not been compared with the store for too long.
+	ErrStale = errors.New("sessions in memory are too old")
+	// ErrBusy marks an unknown session too many to ask the store for.
+	ErrBusy = errors.New("too many unknown sessions at once")
+)

@@ -22,7 +22,7 @@ type Session struct {
 	OpenedAt time.Time
 	// SeenAt is when it was last refreshed or beat.
 	SeenAt time.Time
-	// ExpiresAt is when it ends unless it is refreshed or beats before.
+	// ExpiresAt is when it ends unless it is refreshed or beats before: never later than TokenExpiresAt.
 	ExpiresAt time.Time
 	// TokenExpiresAt is the last expiry of its tokens.
 	TokenExpiresAt time.Time
@@ -62,6 +62,18 @@ type Bounds struct {
 	Plays int
 	// Devices is how many devices may ever open a session under the grant.
 	Devices int
+}
+
+// Extension keeps a session alive.
+type Extension struct {
+	// TokenExpiresAt is the expiry of the token that a refresh has signed; zero for a heartbeat.
+	TokenExpiresAt time.Time
+	// GrantID is the grant that lets the viewer in now, and Bounds are the limits to move to it under; for
+	// refreshes only.
+	GrantID string
+	Bounds  Bounds
+	// HeartbeatTimeout is the playback's now; for refreshes only.
+	HeartbeatTimeout time.Duration
 }
 
 // Kind is what a revocation is about.
@@ -113,15 +125,16 @@ type Filter struct {
 
 // Store keeps sessions and revocations. It is safe for concurrent use, also by several processes, and
 // limits hold exactly: no interleaving opens one session too many. The sentinels are those of package
-// keystore and ErrLimit, ErrEnded, ErrRevoked below.
+// keystore and ErrLimit, ErrEnded, ErrRevoked. Sessiontest.Run is its suite.
 type Store interface {
 	// Open adds a session within its bounds and counts a play of its grant, all or nothing. The rule of the
 	// bounds may end other sessions of the viewer, which it returns. ErrLimit; ErrRevoked when a revocation
 	// of the viewer, playback or grant holds.
 	Open(ctx context.Context, s Session, b Bounds, now time.Time) (ended []Session, err error)
-	// Extend moves ExpiresAt, SeenAt and TokenExpiresAt of a live session forward; never back.
-	// ErrNotFound; ErrEnded; ErrRevoked.
-	Extend(ctx context.Context, id string, tokenExpires, now time.Time) (Session, error)
+	// Extend moves ExpiresAt, SeenAt and TokenExpiresAt of a live session forward; never back. A move to
+	// another grant counts as opening under it. ErrNotFound; ErrEnded; ErrRevoked; ErrLimit of the other
+	// grant.
+	Extend(ctx context.Context, id string, e Extension, now time.Time) (Session, error)
 	// Stop ends a session. ErrNotFound. One that has ended stays as it is.
 	Stop(ctx context.Context, id string, why End, now time.Time) (Session, error)
 	// Session returns one session. ErrNotFound.
@@ -138,11 +151,18 @@ type Store interface {
 	// Revocations returns revocations, newest first: in descending order of id.
 	Revocations(ctx context.Context, p keystore.Page) ([]Revocation, error)
 
+	// Holding returns the revocations that hold something at now, and the last revision that it has seen.
+	Holding(ctx context.Context, now time.Time) (holds []Revocation, revision int64, err error)
 	// Changed returns sessions and revocations with a revision over since, in ascending order of it, at
 	// most limit of both together, and the last revision it has seen. What edges need in memory follows it.
 	Changed(ctx context.Context, since int64, limit int) (Changes, error)
-	// Sweep removes sessions that ended before the given time, at most limit, and returns how many.
+	// Sweep removes sessions that ended, and whose tokens expired, before the given time, at most limit,
+	// and returns how many.
 	Sweep(ctx context.Context, before time.Time, limit int) (int, error)
+	// WatchSessions sends a hint after changes of sessions or revocations, by this process or another,
+	// within a second; several changes may share one. It is a hint: readers poll too. The channel closes
+	// when ctx ends.
+	WatchSessions(ctx context.Context) <-chan struct{}
 }
 
 // Changes are what changed after a revision.
