@@ -16,6 +16,12 @@ func isBusy(err error) bool {
 	return hasCode(err, sqlitelib.SQLITE_BUSY)
 }
 
+// isDriver reports whether the database itself failed.
+func isDriver(err error) bool {
+	_, ok := errors.AsType[*sqlite.Error](err)
+	return ok
+}
+
 // hasCode compares the primary result code.
 func hasCode(err error, code int) bool {
 	var e *sqlite.Error

@@ -43,7 +43,10 @@ func (s *Store) Lease(ctx context.Context, target, holder string, ttl time.Durat
 
 // Release gives a lease back early.
 func (s *Store) Release(ctx context.Context, target string, fence keystore.Fence) error {
-	_, err := s.writer.ExecContext(ctx, `DELETE FROM leases WHERE target = ? AND fence = ?`, target, int64(fence))
+	err := s.alone(ctx, func() error {
+		_, err := s.writer.ExecContext(ctx, `DELETE FROM leases WHERE target = ? AND fence = ?`, target, int64(fence))
+		return err
+	})
 	_, err = result(struct{}{}, err, "release target %s", target)
 	return err
 }

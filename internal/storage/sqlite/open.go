@@ -41,6 +41,9 @@ type Options struct {
 	// NoMigrate leaves the schema as it is, for looking at Status before Migrate. Until the schema is
 	// current, other methods fail.
 	NoMigrate bool
+	// Unsynced leaves it to the operating system when a change reaches the disk. What was committed outlives
+	// the process, but not the machine: for tests that end the one and not the other.
+	Unsynced bool
 }
 
 // Store keeps its records in one SQLite file. Close ends it.
@@ -48,6 +51,8 @@ type Store struct {
 	now    func() time.Time
 	writer *sql.DB // one connection, every transaction of which holds the write lock
 	reader *sql.DB
+	group  *groupWriter
+	turn   chan struct{} // held by whoever writes in this process: SQLite's own waiting is not fair
 	hints  hub
 
 	writeDSN string
@@ -133,16 +138,24 @@ func syncDir(dir string) error {
 }
 
 func connect(path string, inMemory bool, o Options) (*Store, error) {
-	writeDSN := dsn(path, inMemory, o, true)
+	writeDSN := dsn(path, inMemory, o, writeSynced)
 	writer, err := openPool(writeDSN, 1)
 	if err != nil {
 		return nil, err
 	}
-	reader, err := openPool(dsn(path, inMemory, o, false), readConns+1) // one for the watcher
+	reader, err := openPool(dsn(path, inMemory, o, readOnly), readConns+1) // one for the watcher
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
-	return &Store{now: o.Now, writer: writer, reader: reader, writeDSN: writeDSN, close: func() {}}, nil
+	grouped, err := openPool(dsn(path, inMemory, o, writeMany), 1)
+	if err != nil {
+		return nil, errors.Join(err, writer.Close(), reader.Close())
+	}
+	turn := make(chan struct{}, 1)
+	return &Store{
+		now: o.Now, writer: writer, reader: reader, group: newGroupWriter(grouped, turn), turn: turn,
+		writeDSN: writeDSN, close: func() {},
+	}, nil
 }
 
 // openPool returns a pool that keeps its connections: the last one of a store in memory is the store.
@@ -157,7 +170,16 @@ func openPool(dsn string, conns int) (*sql.DB, error) {
 	return db, nil
 }
 
-func dsn(path string, inMemory bool, o Options, write bool) string {
+// use is what a connection is for.
+type use int
+
+const (
+	readOnly    use = iota
+	writeSynced     // a commit is on disk
+	writeMany       // a commit outlives the process
+)
+
+func dsn(path string, inMemory bool, o Options, u use) string {
 	q := url.Values{}
 	q.Set("_busy_timeout", strconv.FormatInt(o.BusyTimeout.Milliseconds(), 10))
 	q.Set("_foreign_keys", "on")
@@ -165,18 +187,24 @@ func dsn(path string, inMemory bool, o Options, write bool) string {
 	q.Set("_dqs", "0")
 	q.Add("_pragma", "trusted_schema(off)")
 	q.Add("_pragma", "temp_store(memory)")
-	if write {
+	switch u {
+	case writeSynced:
 		q.Set("_txlock", "immediate")
 		q.Set("_synchronous", "full")
 		q.Add("_pragma", "secure_delete(on)") // destroyed secrets leave the file's pages
-	} else {
+	case writeMany:
+		q.Set("_synchronous", "normal")
+	case readOnly:
 		q.Set("_query_only", "on")
+	}
+	if o.Unsynced && u != readOnly {
+		q.Set("_synchronous", "off")
 	}
 	if inMemory {
 		q.Set("vfs", "memdb")
 	}
-	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
-	return u.String()
+	name := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
+	return name.String()
 }
 
 // start readies the file and the schema, then begins to watch.
@@ -198,18 +226,19 @@ func (s *Store) start(ctx context.Context, inMemory bool, o Options) error {
 			return err
 		}
 	}
+	living, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.close = stop
+	s.wait.Go(func() { s.group.run(living) })
 	if inMemory {
 		// The store lives as long as a connection to it, and the pool drops connections that break.
 		anchor, err := s.reader.Conn(ctx)
 		if err != nil {
 			return err
 		}
-		s.close = func() { _ = anchor.Close() }
+		s.close = func() { stop(); _ = anchor.Close() }
 		return nil
 	}
-	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.close = stop
-	s.wait.Go(func() { s.watchFile(watching) })
+	s.wait.Go(func() { s.watchFile(living) })
 	return nil
 }
 
@@ -238,5 +267,5 @@ func (s *Store) Close() error {
 	s.close()
 	s.wait.Wait()
 	s.hints.close()
-	return errors.Join(s.reader.Close(), s.writer.Close())
+	return errors.Join(s.reader.Close(), s.group.db.Close(), s.writer.Close())
 }

@@ -42,8 +42,12 @@ func (s *Store) Operations(ctx context.Context, target string, p keystore.Page) 
 
 // PruneOperations removes operations that were closed before a moment, the oldest first.
 func (s *Store) PruneOperations(ctx context.Context, before time.Time, most int) (int, error) {
-	pruned, err := s.writer.ExecContext(ctx, `DELETE FROM operations WHERE id IN (
+	var pruned sql.Result
+	err := s.alone(ctx, func() (err error) {
+		pruned, err = s.writer.ExecContext(ctx, `DELETE FROM operations WHERE id IN (
 		SELECT id FROM operations WHERE outcome <> '' AND closed_at < ? ORDER BY closed_at LIMIT ?)`, before.UnixMicro(), limit(keystore.Page{Limit: most}))
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("prune operations: %w", err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/tokensvc/tokensvc/keystore"
 )
 
-const playbackColumns = `id, target, url, alternate, description, binding, settings, ttl, expiry_granularity, bind_ip, managed, created_at, updated_at, revision`
+const playbackColumns = `id, target, url, alternate, description, binding, settings, ttl, expiry_granularity, bind_ip, access, sessions, managed, created_at, updated_at, revision`
 
 // CreatePlayback adds a playback.
 func (s *Store) CreatePlayback(ctx context.Context, p playback.Playback) (stored playback.Playback, err error) {
@@ -32,7 +32,7 @@ func (s *Store) CreatePlayback(ctx context.Context, p playback.Playback) (stored
 		if err != nil {
 			return err
 		}
-		alternate, err := encodeAlternate(p.Alternate)
+		alternate, access, sessions, err := encodeOptional(p)
 		if err != nil {
 			return err
 		}
@@ -41,8 +41,8 @@ func (s *Store) CreatePlayback(ctx context.Context, p playback.Playback) (stored
 			return err
 		}
 		now := instant(s.now())
-		_, err = tx.ExecContext(ctx, `INSERT INTO playbacks (`+playbackColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			p.ID, p.TargetID, p.URL, alternate, p.Description, binding, settings, int64(p.TTL), int64(p.ExpiryGranularity), p.BindIP, p.Managed, now, now, revision)
+		_, err = tx.ExecContext(ctx, `INSERT INTO playbacks (`+playbackColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			p.ID, p.TargetID, p.URL, alternate, p.Description, binding, settings, int64(p.TTL), int64(p.ExpiryGranularity), p.BindIP, access, sessions, p.Managed, now, now, revision)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (s *Store) commitPlayback(ctx context.Context, p playback.Playback, revisio
 	if err != nil {
 		return playback.Playback{}, err
 	}
-	alternate, err := encodeAlternate(p.Alternate)
+	alternate, access, sessions, err := encodeOptional(p)
 	if err != nil {
 		return playback.Playback{}, err
 	}
@@ -107,8 +107,8 @@ func (s *Store) commitPlayback(ctx context.Context, p playback.Playback, revisio
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE playbacks SET url = ?, alternate = ?, description = ?, binding = ?, settings = ?, ttl = ?, expiry_granularity = ?, bind_ip = ?, managed = ?, updated_at = ?, revision = ? WHERE id = ?`,
-			p.URL, alternate, p.Description, binding, settings, int64(p.TTL), int64(p.ExpiryGranularity), p.BindIP, p.Managed, instant(s.now()), grown, p.ID)
+		_, err = tx.ExecContext(ctx, `UPDATE playbacks SET url = ?, alternate = ?, description = ?, binding = ?, settings = ?, ttl = ?, expiry_granularity = ?, bind_ip = ?, access = ?, sessions = ?, managed = ?, updated_at = ?, revision = ? WHERE id = ?`,
+			p.URL, alternate, p.Description, binding, settings, int64(p.TTL), int64(p.ExpiryGranularity), p.BindIP, access, sessions, p.Managed, instant(s.now()), grown, p.ID)
 		if err != nil {
 			return err
 		}
@@ -122,6 +122,9 @@ func (s *Store) commitPlayback(ctx context.Context, p playback.Playback, revisio
 func (s *Store) DeletePlayback(ctx context.Context, id string) error {
 	err := s.write(ctx, func(tx *sql.Tx) error {
 		if _, err := getPlayback(ctx, tx, id); err != nil {
+			return err
+		}
+		if _, err := next(ctx, tx, "revision"); err != nil { // for who watches
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM playbacks WHERE id = ?`, id)
@@ -142,16 +145,23 @@ func getPlayback(ctx context.Context, q rowQuerier, id string) (playback.Playbac
 func scanPlayback(row row) (playback.Playback, error) {
 	var p playback.Playback
 	var binding string
-	var settings, alternate []byte
+	var settings, alternate, access, sessions []byte
 	var created, updated sql.Null[int64]
-	err := row.Scan(&p.ID, &p.TargetID, &p.URL, &alternate, &p.Description, &binding, &settings, &p.TTL, &p.ExpiryGranularity, &p.BindIP, &p.Managed, &created, &updated, &p.Revision)
+	err := row.Scan(&p.ID, &p.TargetID, &p.URL, &alternate, &p.Description, &binding, &settings, &p.TTL, &p.ExpiryGranularity, &p.BindIP, &access, &sessions, &p.Managed, &created, &updated, &p.Revision)
 	if err != nil {
 		return playback.Playback{}, err
 	}
 	p.CreatedAt, p.UpdatedAt = fromInstant(created), fromInstant(updated)
-	if alternate != nil {
-		if err := json.Unmarshal(alternate, &p.Alternate); err != nil {
-			return playback.Playback{}, fmt.Errorf("alternate of playback %s: %w", p.ID, err)
+	for _, part := range []struct {
+		name string
+		text []byte
+		into any
+	}{{"alternate", alternate, &p.Alternate}, {"access", access, &p.Access}, {"sessions", sessions, &p.Sessions}} {
+		if part.text == nil {
+			continue
+		}
+		if err := json.Unmarshal(part.text, part.into); err != nil {
+			return playback.Playback{}, fmt.Errorf("%s of playback %s: %w", part.name, p.ID, err)
 		}
 	}
 	if err := decodeBinding(&p, binding, settings); err != nil {
@@ -160,12 +170,20 @@ func scanPlayback(row row) (playback.Playback, error) {
 	return p, nil
 }
 
-// encodeAlternate returns the column's value; NULL where there is no second address.
-func encodeAlternate(a *playback.Alternate) (sql.Null[string], error) {
-	if a == nil {
+// encodeOptional returns the values of the columns for what a playback may leave out.
+func encodeOptional(p playback.Playback) (alternate, access, sessions sql.Null[string], err error) {
+	alternate, errAlternate := encodeJSON(p.Alternate)
+	access, errAccess := encodeJSON(p.Access)
+	sessions, errSessions := encodeJSON(p.Sessions)
+	return alternate, access, sessions, errors.Join(errAlternate, errAccess, errSessions)
+}
+
+// encodeJSON returns a column's value; NULL for nil.
+func encodeJSON[T any](value *T) (sql.Null[string], error) {
+	if value == nil {
 		return sql.Null[string]{}, nil
 	}
-	text, err := json.Marshal(a)
+	text, err := json.Marshal(value)
 	return sql.Null[string]{V: string(text), Valid: true}, err
 }
 

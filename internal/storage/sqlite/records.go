@@ -184,6 +184,9 @@ func (s *Store) Delete(ctx context.Context, target string, fence keystore.Fence)
 		if playbacks > 0 {
 			return fmt.Errorf("%w: %d playbacks use it; delete them first", keystore.ErrIllegal, playbacks)
 		}
+		if _, err := next(ctx, tx, "revision"); err != nil { // for who watches
+			return err
+		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM targets WHERE id = ?`, target)
 		return err
 	})

@@ -201,7 +201,7 @@ func scanKey(row row) (ownedKey, error) {
 }
 
 // next counts one of the counters up. Its numbers are never used twice.
-func next(ctx context.Context, tx *sql.Tx, counter string) (int64, error) {
+func next(ctx context.Context, tx rowQuerier, counter string) (int64, error) {
 	var n int64
 	err := tx.QueryRowContext(ctx, `UPDATE counters SET value = value + 1 WHERE name = ? RETURNING value`, counter).Scan(&n)
 	if err != nil {

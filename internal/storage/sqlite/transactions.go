@@ -17,11 +17,22 @@ func (s *Store) read(ctx context.Context, fn func(*sql.Tx) error) error {
 // write runs fn while it alone may write. What fn did is on disk when write returns nil, and undone
 // otherwise. Watchers get a hint.
 func (s *Store) write(ctx context.Context, fn func(*sql.Tx) error) error {
-	if err := within(ctx, s.writer, fn); err != nil {
+	if err := s.alone(ctx, func() error { return within(ctx, s.writer, fn) }); err != nil {
 		return err
 	}
 	s.hints.send()
 	return nil
+}
+
+// alone runs fn when it is the turn of ctx to write, among all writers of this process.
+func (s *Store) alone(ctx context.Context, fn func() error) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.turn }()
+	return fn()
 }
 
 func within(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {

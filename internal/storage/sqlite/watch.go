@@ -35,15 +35,22 @@ func (s *Store) watchFile(ctx context.Context) {
 }
 
 func (s *Store) watchConn(ctx context.Context, conn *sql.Conn, tick <-chan time.Time) error {
-	last := int64(-1)
+	lastVersion, last := int64(-1), ""
 	for {
 		var version int64
 		if err := conn.QueryRowContext(ctx, `PRAGMA data_version`).Scan(&version); err != nil {
 			return err
 		}
-		if version != last {
-			last = version
-			s.hints.send()
+		if version != lastVersion {
+			lastVersion = version
+			now, err := changes(ctx, conn)
+			if err != nil {
+				return err
+			}
+			if now != last {
+				last = now
+				s.hints.send()
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -51,6 +58,13 @@ func (s *Store) watchConn(ctx context.Context, conn *sql.Conn, tick <-chan time.
 		case <-tick:
 		}
 	}
+}
+
+// changes returns what differs after every change of a record or playback, and stays the same while grants
+// and sessions come and go.
+func changes(ctx context.Context, q rowQuerier) (counts string, err error) {
+	err = q.QueryRowContext(ctx, `SELECT group_concat(name || value) FROM counters WHERE name <> 'session'`).Scan(&counts)
+	return counts, err
 }
 
 // hub passes hints on. A watcher that has one waiting gets no second.

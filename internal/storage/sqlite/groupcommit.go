@@ -1,0 +1,274 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	sqlitelib "modernc.org/sqlite/lib"
+
+	"github.com/tokensvc/tokensvc/keystore"
+)
+
+// maxGroup bounds how many callers wait for one commit.
+const maxGroup = 128
+
+var errClosed = fmt.Errorf("%w: the store is closed", keystore.ErrUnavailable)
+
+// groupWriter commits the writes of many callers together, on a connection of its own with
+// synchronous=NORMAL: for records that come by the thousand and of which a power cut may take the last.
+// What it has acknowledged outlives the process. The machine may lose what the log had not reached the disk
+// with, at most back to the last checkpoint or change of a key; never a part of a transaction.
+type groupWriter struct {
+	db    *sql.DB // one connection
+	turn  chan struct{}
+	jobs  chan *job
+	ended chan struct{}
+	tx    *groupTx // nil until there is a connection
+}
+
+// job is the write of one caller.
+type job struct {
+	fn    func(context.Context, *groupTx) error
+	taken atomic.Bool // by the writer, or by a caller who has given up
+	done  chan error
+	// panicked is what fn panicked with.
+	panicked any
+}
+
+func newGroupWriter(db *sql.DB, turn chan struct{}) *groupWriter {
+	return &groupWriter{db: db, turn: turn, jobs: make(chan *job), ended: make(chan struct{})}
+}
+
+// groupWrite runs fn in a transaction that it shares with other callers. What fn did is committed when
+// groupWrite returns nil, and undone otherwise; what others did does not depend on it. fn uses the context
+// that it is given, which does not end with ctx; it must be short, and may run twice.
+func (s *Store) groupWrite(ctx context.Context, fn func(context.Context, *groupTx) error) error {
+	return s.group.do(ctx, fn)
+}
+
+func (g *groupWriter) do(ctx context.Context, fn func(context.Context, *groupTx) error) error {
+	j := &job{fn: fn, done: make(chan error, 1)}
+	select {
+	case g.jobs <- j:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-g.ended:
+		return errClosed
+	}
+	var err error
+	select {
+	case err = <-j.done:
+	case <-ctx.Done():
+		if j.taken.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+		err = <-j.done // it is being written: what the caller hears has to be true
+	}
+	if j.panicked != nil {
+		panic(j.panicked)
+	}
+	return err
+}
+
+// run serves callers until ctx ends.
+func (g *groupWriter) run(ctx context.Context) {
+	defer close(g.ended)
+	for {
+		select {
+		case <-ctx.Done():
+			g.drop()
+			return
+		case j := <-g.jobs:
+			g.serve(context.WithoutCancel(ctx), g.gather(j))
+		}
+	}
+}
+
+// gather adds to the first job those that wait behind it.
+func (g *groupWriter) gather(first *job) []*job {
+	jobs := []*job{first}
+	for len(jobs) < maxGroup {
+		select {
+		case j := <-g.jobs:
+			jobs = append(jobs, j)
+		default:
+			return jobs
+		}
+	}
+	return jobs
+}
+
+// serve writes jobs in one transaction. A job that breaks the transaction is left out of the next try.
+func (g *groupWriter) serve(ctx context.Context, jobs []*job) {
+	g.turn <- struct{}{}
+	defer func() { <-g.turn }()
+	jobs = take(jobs)
+	for len(jobs) > 0 {
+		results := make([]error, len(jobs))
+		broken, err := g.attempt(ctx, jobs, results)
+		if err != nil && broken < 0 {
+			for i := range results {
+				results[i] = errors.Join(results[i], err)
+			}
+		}
+		if broken < 0 {
+			for i, j := range jobs {
+				j.done <- results[i]
+			}
+			return
+		}
+		jobs[broken].done <- err
+		jobs = append(jobs[:broken], jobs[broken+1:]...)
+	}
+}
+
+// take keeps the jobs whose callers have not given up.
+func take(jobs []*job) []*job {
+	kept := jobs[:0]
+	for _, j := range jobs {
+		if j.taken.CompareAndSwap(false, true) {
+			kept = append(kept, j)
+		}
+	}
+	return kept
+}
+
+// attempt runs the jobs in one transaction and commits it. Each job's own error is in results. An error
+// of one that cost the others their work comes with its index, and nothing is committed; with the index
+// -1, the error is everybody's.
+func (g *groupWriter) attempt(ctx context.Context, jobs []*job, results []error) (broken int, err error) {
+	if err := g.begin(ctx); err != nil {
+		return -1, err
+	}
+	for i, j := range jobs {
+		err := g.tx.guarded(ctx, j)
+		if breaks(err) {
+			g.drop() // it takes what is open with it
+			return i, err
+		}
+		results[i] = err
+	}
+	if _, err := g.tx.ExecContext(ctx, `COMMIT`); err != nil {
+		g.drop()
+		return -1, fmt.Errorf("commit: %w", err)
+	}
+	return -1, nil
+}
+
+// begin opens a transaction that holds the write lock.
+func (g *groupWriter) begin(ctx context.Context) error {
+	if g.tx == nil {
+		conn, err := g.db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		g.tx = &groupTx{conn: conn, statements: map[string]*sql.Stmt{}}
+	}
+	if _, err := g.tx.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+		g.drop()
+		if isBusy(err) {
+			return fmt.Errorf("%w: another process writes to it and does not finish (%w)", keystore.ErrUnavailable, err)
+		}
+		return fmt.Errorf("begin: %w", err)
+	}
+	return nil
+}
+
+// drop ends the connection, and with it what was not committed; the next transaction gets a new one.
+func (g *groupWriter) drop() {
+	if g.tx == nil {
+		return
+	}
+	for _, s := range g.tx.statements {
+		_ = s.Close() // nothing depends on it
+	}
+	_, _ = g.tx.conn.ExecContext(context.Background(), `ROLLBACK`) // fails where nothing is open
+	_ = g.tx.conn.Close()                                          // gives it back to the pool, which drops a broken one
+	g.tx = nil
+}
+
+// breaks reports whether an error may have cost a transaction more than one statement: anything that the
+// database says, but for a constraint that does not hold.
+func breaks(err error) bool {
+	return isDriver(err) && !hasCode(err, sqlitelib.SQLITE_CONSTRAINT)
+}
+
+// groupTx is a transaction of a groupWriter. It prepares each statement once.
+type groupTx struct {
+	conn       *sql.Conn
+	statements map[string]*sql.Stmt // by their texts, all of which are constants
+}
+
+var _ querier = (*groupTx)(nil)
+
+// guarded runs a job so that its error undoes its own work alone.
+func (t *groupTx) guarded(ctx context.Context, j *job) error {
+	if _, err := t.ExecContext(ctx, `SAVEPOINT one`); err != nil {
+		return err
+	}
+	err := j.run(ctx, t)
+	if err != nil {
+		if breaks(err) {
+			return err
+		}
+		if _, undo := t.ExecContext(ctx, `ROLLBACK TO one`); undo != nil {
+			return errors.Join(err, undo)
+		}
+	}
+	if _, release := t.ExecContext(ctx, `RELEASE one`); release != nil {
+		return errors.Join(err, release)
+	}
+	return err
+}
+
+func (j *job) run(ctx context.Context, tx *groupTx) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			j.panicked, err = r, errPanicked
+		}
+	}()
+	return j.fn(ctx, tx)
+}
+
+var errPanicked = errors.New("panic in a transaction")
+
+func (t *groupTx) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
+	if s, ok := t.statements[text]; ok {
+		return s, nil
+	}
+	s, err := t.conn.PrepareContext(ctx, text)
+	if err == nil {
+		t.statements[text] = s
+	}
+	return s, err
+}
+
+// ExecContext runs a statement.
+func (t *groupTx) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	s, err := t.prepared(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+// QueryContext implements querier.
+func (t *groupTx) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	s, err := t.prepared(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// QueryRowContext implements querier.
+func (t *groupTx) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+	s, err := t.prepared(ctx, text)
+	if err != nil {
+		return t.conn.QueryRowContext(ctx, text, args...) // says the same again
+	}
+	return s.QueryRowContext(ctx, args...)
+}
