@@ -4,7 +4,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: crash mutations help dev build web gen lint test test-go e2e fuzz bench deps clean
+RUNS ?= 200
+.PHONY: crash kill mutations help dev build web gen lint test test-go e2e fuzz bench deps clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +44,9 @@ bench: ## the speed goals: name, measured ratio, goal, ok or FAIL
 
 crash: ## rotation through crashes and lost answers, 10,000 runs in a simulated world of vendors
 	@go run ./internal/rotate/crash -runs 10000
+
+kill: build ## rotation with the real binary, killed at random moments, RUNS times (200)
+	@go run ./test/kill -binary bin/tokensvc -runs $(RUNS)
 
 mutations: ## drop each rule of rotation in turn and see the crash runs catch it
 	@go run ./internal/rotate/crash -mutations
