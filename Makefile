@@ -42,8 +42,8 @@ fuzz: ## every fuzz target, each for FUZZTIME (10s)
 bench: ## the speed goals: name, measured ratio, goal, ok or FAIL
 	@go run ./internal/bench
 
-crash: ## rotation through crashes and lost answers, 10,000 runs in a simulated world of vendors
-	@go run ./internal/rotate/crash -runs 10000
+crash: ## rotation through crashes and bad answers: 10,000 runs over HTTP and SQLite, some minutes
+	@go run ./internal/rotate/crash $(ARGS)
 
 kill: build ## rotation with the real binary, killed at random moments, RUNS times (200)
 	@go run ./test/kill -binary bin/tokensvc -runs $(RUNS)

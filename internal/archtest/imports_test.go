@@ -68,9 +68,12 @@ func matrix() []layer {
 		{folder: "internal/provider/streamapi", imports: []string{"tokens", "internal/provider", "internal/provider/rest"}},
 		{folder: "internal/rotate", imports: []string{"tokens/...", "keystore", "internal/playback", "internal/provider", "internal/schemes"}},
 		{folder: "internal/rotate/rotatetest", imports: []string{
-			"tokens/...", "keystore/...", "internal/playback", "internal/provider", "internal/rotate", "internal/schemes", "internal/signer", "internal/storage/...",
+			"tokens/...", "keystore/...", "internal/playback", "internal/provider", "internal/rotate", "internal/schemes", "internal/signer",
 		}},
-		{folder: "internal/rotate/crash", imports: []string{"internal/rotate/rotatetest"}},
+		{folder: "internal/rotate/rotatetest/overhttp", imports: []string{
+			"tokens/...", "keystore", "internal/provider/...", "internal/rotate/rotatetest", "internal/sandbox/...", "internal/schemes", "internal/storage/sqlite",
+		}},
+		{folder: "internal/rotate/crash", imports: []string{"internal/rotate/rotatetest/..."}},
 		{folder: "internal/server", imports: []string{
 			"gen/...", "tokens/...", "keystore/...", "internal/clientaddr", "internal/entitle", "internal/keyimport", "internal/obs", "internal/playback/...",
 			"internal/provider", "internal/rotate", "internal/schemes", "internal/session", "internal/signer",

@@ -9,12 +9,14 @@ import (
 type Backend interface {
 	// Target has the provider, scheme and resources of the target.
 	Target() keystore.Target
-	// Provider returns the adapter, with the traits that it is to claim.
-	Provider(t provider.Traits) provider.Provider
+	// Provider returns the adapter of one life of the process, with the traits that it is to claim.
+	Provider(t provider.Traits) (provider.Provider, error)
 	// Accepts reports whether edges accept tokens of the key with a fingerprint now.
 	Accepts(fingerprint string) bool
 	// KIDs lists the keys that were made and not revoked; none where the provider makes no keys.
 	KIDs() []string
+	// Calls is how many calls have arrived.
+	Calls() int
 }
 
 // inMemory is a Vendor as a backend.
@@ -35,13 +37,15 @@ func (m inMemory) Target() keystore.Target {
 	return t
 }
 
-func (m inMemory) Provider(t provider.Traits) provider.Provider {
+func (m inMemory) Calls() int { return m.calls }
+
+func (m inMemory) Provider(t provider.Traits) (provider.Provider, error) {
 	switch m.kind {
 	case Minter:
-		return m.Minter(t)
+		return m.Minter(t), nil
 	case BlindSetter:
-		return m.BlindSetter(t)
+		return m.BlindSetter(t), nil
 	default:
-		return m.Setter(t)
+		return m.Setter(t), nil
 	}
 }

@@ -441,13 +441,3 @@ func TestTwoProcesses(t *testing.T) {
 		}
 	}
 }
-
-// TestOverSQLite runs some of the crashes over the real store, in a file.
-func TestOverSQLite(t *testing.T) {
-	for i, kind := range []rotatetest.Kind{rotatetest.Minter, rotatetest.Setter, rotatetest.Pair} {
-		s := rotatetest.Scenario{Kind: kind, Crashes: []int{8 + i, 25, 41}, Down: 5, Eager: true, Open: rotatetest.SQLite}
-		if o := rotatetest.Run(t.Context(), s); o.Violation != nil {
-			t.Errorf("%s: %v", s, o.Violation)
-		}
-	}
-}

@@ -30,15 +30,6 @@ const (
 	Mutations
 )
 
-// String returns the name of a mutation.
-func (m Mutation) String() string {
-	names := [...]string{"none", "no cache age (C)", "no token lifetime (T)", "no settle wait (P)", "no clamp to the horizon", "no journal before effects"}
-	if m < 0 || int(m) >= len(names) {
-		return "unknown"
-	}
-	return names[m]
-}
-
 // timing returns the executor's timing under the mutation.
 func (m Mutation) timing() rotate.Timing {
 	t := timing()

@@ -3,6 +3,7 @@ package rotatetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -22,8 +23,8 @@ type replica struct {
 	keys   *signer.Keyring
 }
 
-// view is a store as it was some ticks ago. It hides the names that keys have at the provider: the world
-// signs with hdnts for every kind of provider, since a JWT costs milliseconds, and hdnts names no key.
+// view is a store as it was some ticks ago. It hides the names that keys have at the provider, which tokens
+// of the world do not carry, and the slots, which only choose a URL.
 type view struct {
 	keystore.Store
 	world *World
@@ -34,15 +35,45 @@ func (v view) List(context.Context, keystore.Page) ([]keystore.Record, error) {
 	i := max(len(v.world.history)-1-v.age, 0)
 	r := v.world.history[i].Clone()
 	for j := range r.Keys {
-		r.Keys[j].Slot = 0
-		if r.Target.Scheme != schemes.QencodeJWT {
-			r.Keys[j].KID = ""
-		}
+		k := &r.Keys[j]
+		k.Slot, k.KID = 0, ""
 		if v.world.mutation == NoClamp {
-			r.Keys[j].Horizon = time.Time{}
+			k.Horizon = time.Time{}
+		}
+		if r.Target.Scheme == schemes.QencodeJWT && len(k.Sealed) > 0 {
+			stand, err := v.world.surrogate(k.Version)
+			if err != nil {
+				return nil, err
+			}
+			k.Sealed, k.Fingerprint = stand.sealed, stand.fingerprint
 		}
 	}
+	if r.Target.Scheme == schemes.QencodeJWT {
+		r.Target.Scheme = schemes.WowzaHdnts
+	}
 	return []keystore.Record{r}, nil
+}
+
+// surrogate is a secret that replicas sign with in place of an RSA key: which key signs, and until when its
+// tokens live, is the signer's decision all the same, and a signature is a thousand times cheaper.
+type surrogate struct {
+	sealed      []byte
+	fingerprint string
+}
+
+// surrogate returns that of a version.
+func (w *World) surrogate(version int) (surrogate, error) {
+	if stand, ok := w.surrogates[version]; ok {
+		return stand, nil
+	}
+	secret := tokens.NewSecret(fmt.Appendf(nil, "%032x", version))
+	sealed, err := w.sealer.Seal(keystore.Binding{Target: w.Target, Version: version}, secret)
+	if err != nil {
+		return surrogate{}, err
+	}
+	stand := surrogate{sealed: sealed, fingerprint: w.Vendor.fingerprint(secret)}
+	w.surrogates[version] = stand
+	return stand, nil
 }
 
 func newReplica(w *World, age int, skew time.Duration) *replica {

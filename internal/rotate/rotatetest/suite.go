@@ -12,22 +12,71 @@ import (
 // longer than a cut's window.
 func downs() []int { return []int{0, 1, 5, 25} }
 
+// Subject is a provider to run scenarios with.
+type Subject struct {
+	Kind     Kind
+	Provider string // as Scenario.Provider
+	// Points and Calls are how many a run without faults passes; what comes later is left out. 0 means unknown.
+	Points, Calls int
+}
+
+func (s Subject) scenario() Scenario { return Scenario{Kind: s.Kind, Provider: s.Provider} }
+
+// upTo is the lower of a bound and of what is known; 0 is unknown.
+func upTo(bound, known int) int {
+	if known == 0 {
+		return bound
+	}
+	return min(bound, known)
+}
+
+// Suite makes scenarios for every subject in it.
+type Suite []Subject
+
+// Measured returns the suite with the points and calls of its subjects, or why one of them cannot even run
+// without faults.
+func (suite Suite) Measured(ctx context.Context, run Runner) (Suite, error) {
+	var measured Suite
+	for _, subject := range suite {
+		for _, eager := range []bool{false, true} {
+			s := subject.scenario()
+			s.Eager = eager
+			o := run(ctx, s)
+			if o.Violation != nil {
+				return nil, fmt.Errorf("%s: %w", s, o.Violation)
+			}
+			subject.Points, subject.Calls = max(subject.Points, o.Points), max(subject.Calls, o.Calls)
+		}
+		measured = append(measured, subject)
+	}
+	return measured, nil
+}
+
+// InMemory is the suite of the provider in memory.
+func InMemory() Suite {
+	return Suite{{Kind: Minter}, {Kind: Setter}, {Kind: BlindSetter}, {Kind: Pair}}
+}
+
+// tries alternates between an adapter that repeats calls and one that does not.
+func tries(i int) int { return (i / 2) % 2 }
+
 // Singles yields every single crash, every single answer, and every answer with every crash after it, up to
-// the given points and calls, for every kind of provider.
-func Singles(points, calls int) iter.Seq[Scenario] {
+// the given points and calls.
+func (suite Suite) Singles(points, calls int) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
-		for kind := range Kinds {
-			for call := 0; call <= calls; call++ {
+		for _, subject := range suite {
+			for call := 0; call <= upTo(calls, subject.Calls); call++ {
 				for answer := range Answers {
 					if (call == 0) != (answer == OK) {
 						continue
 					}
-					for point := 0; point <= points; point++ {
+					for point := 0; point <= upTo(points, subject.Points); point++ {
 						for i, down := range downs() {
 							if point == 0 && i > 0 {
 								continue
 							}
-							s := Scenario{Kind: kind, Down: down, Eager: (point+call)%2 == 1}
+							s := subject.scenario()
+							s.Down, s.Eager, s.Tries = down, (point+call)%2 == 1, tries(point+call+int(answer))
 							if point > 0 {
 								s.Crashes = []int{point}
 							}
@@ -45,16 +94,17 @@ func Singles(points, calls int) iter.Seq[Scenario] {
 	}
 }
 
-// Pairs yields every pair of crashes up to the given point, for every kind of provider and every time down.
-func Pairs(points int) iter.Seq[Scenario] {
+// Pairs yields every pair of crashes up to the given point. The time down varies from one to the next.
+func (suite Suite) Pairs(points int) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
-		for kind := range Kinds {
-			for a := 1; a <= points; a++ {
-				for b := a + 1; b <= points+4; b++ {
-					for _, down := range downs() {
-						if !yield(Scenario{Kind: kind, Crashes: []int{a, b}, Down: down, Eager: (a+b)%2 == 1}) {
-							return
-						}
+		for _, subject := range suite {
+			last := upTo(points, subject.Points)
+			for a := 1; a <= last; a++ {
+				for b := a + 1; b <= last; b++ {
+					s := subject.scenario()
+					s.Crashes, s.Down, s.Eager = []int{a, b}, downs()[(a+b/2)%len(downs())], (a+b)%2 == 1
+					if !yield(s) {
+						return
 					}
 				}
 			}
@@ -63,18 +113,19 @@ func Pairs(points int) iter.Seq[Scenario] {
 }
 
 // Random yields scenarios with several crashes and several bad answers, without end.
-func Random(seed uint64) iter.Seq[Scenario] {
+func (suite Suite) Random(seed uint64) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
 		r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the seed has to repeat a run
 		for {
-			s := Scenario{Kind: Kind(r.IntN(int(Kinds))), Down: r.IntN(30), Eager: r.IntN(2) == 0, Answers: map[int]Answer{}}
+			s := suite[r.IntN(len(suite))].scenario()
+			s.Down, s.Eager, s.Tries, s.Answers = r.IntN(30), r.IntN(2) == 0, r.IntN(2), map[int]Answer{}
 			for point := 1; point < 120; point++ {
 				if r.IntN(20) == 0 {
 					s.Crashes = append(s.Crashes, point)
 				}
 			}
-			for call := 1; call < 60; call++ {
-				if r.IntN(6) == 0 {
+			for call := 1; call < 120; call++ {
+				if r.IntN(8) == 0 {
 					s.Answers[call] = 1 + Answer(r.IntN(int(Answers)-1))
 				}
 			}
@@ -85,19 +136,23 @@ func Random(seed uint64) iter.Seq[Scenario] {
 	}
 }
 
-// Mixed yields n scenarios: every single crash and every single answer first; then, in equal parts, pairs of
-// crashes, crashes with a bad answer, and many faults at random. What is too many is taken at even
+// The points and calls that Mixed meets. The first key and the first rotation pass about as many as are met in
+// pairs.
+const (
+	everyPoint = 90
+	everyCall  = 50
+	everyPair  = 40
+)
+
+// Mixed yields n scenarios: every single crash, every single answer and every pair of crashes first; then, in
+// equal parts, crashes with a bad answer, and many faults at random. What is too many is taken at even
 // distances.
-func Mixed(n int, seed uint64) func(yield func(Scenario) bool) {
-	const points, calls = 60, 30
+func (suite Suite) Mixed(n int, seed uint64) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
 		left := n
 		give := func(scenarios iter.Seq[Scenario], most int) bool {
 			for s := range scenarios {
-				if left == 0 {
-					return false
-				}
-				if most == 0 {
+				if left == 0 || most == 0 {
 					break
 				}
 				if !yield(s) {
@@ -106,18 +161,15 @@ func Mixed(n int, seed uint64) func(yield func(Scenario) bool) {
 				left--
 				most--
 			}
-			return true
+			return left > 0
 		}
-		if !give(Singles(points, 0), n) || !give(Singles(0, calls), n) {
-			return
-		}
-		third := left / 3
-		_ = give(spread(Pairs(points), third), third) && give(spread(Singles(points, calls), third), third) && give(Random(seed), left)
+		_ = give(suite.Singles(everyPoint, 0), n) && give(suite.Singles(0, everyCall), n) && give(suite.Pairs(everyPair), n) &&
+			give(Spread(suite.Singles(everyPoint, everyCall), left/2), left/2) && give(suite.Random(seed), left)
 	}
 }
 
-// spread yields about n scenarios at even distances.
-func spread(scenarios iter.Seq[Scenario], n int) iter.Seq[Scenario] {
+// Spread yields about n scenarios at even distances.
+func Spread(scenarios iter.Seq[Scenario], n int) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
 		total := 0
 		for range scenarios {
@@ -145,25 +197,34 @@ type Tally struct {
 // firstViolations is how many violations are kept in words.
 const firstViolations = 10
 
-// RunAll runs at most limit scenarios, several at once; 0 means all.
-func RunAll(ctx context.Context, scenarios iter.Seq[Scenario], limit, workers int) Tally {
+// Runner runs a scenario to its end or its first violation.
+type Runner func(context.Context, Scenario) Outcome
+
+// RunAll runs at most limit scenarios, 0 means all, as many at once as there are runners. A runner runs one at
+// a time. After each of them progress is told, unless it is nil.
+func RunAll(ctx context.Context, scenarios iter.Seq[Scenario], limit int, runners []Runner, progress func(Tally)) Tally {
 	var tally Tally
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	queue := make(chan Scenario)
-	for range max(workers, 1) {
+	note := func(s Scenario, o Outcome) {
+		mu.Lock()
+		defer mu.Unlock()
+		tally.Runs++
+		if o.Violation != nil {
+			tally.Violations++
+			if len(tally.First) < firstViolations {
+				tally.First = append(tally.First, fmt.Sprintf("%s: %v", s, o.Violation))
+			}
+		}
+		if progress != nil {
+			progress(tally)
+		}
+	}
+	for _, run := range runners {
 		wg.Go(func() {
 			for s := range queue {
-				o := Run(ctx, s)
-				mu.Lock()
-				tally.Runs++
-				if o.Violation != nil {
-					tally.Violations++
-					if len(tally.First) < firstViolations {
-						tally.First = append(tally.First, fmt.Sprintf("%s: %v", s, o.Violation))
-					}
-				}
-				mu.Unlock()
+				note(s, run(ctx, s))
 			}
 		})
 	}
@@ -180,41 +241,45 @@ func RunAll(ctx context.Context, scenarios iter.Seq[Scenario], limit, workers in
 	return tally
 }
 
-// Mutant is a rule dropped for one kind of provider, which has to be noticed.
+// Mutant is a rule dropped for one subject, which has to be noticed.
 type Mutant struct {
 	Mutation Mutation
-	Kind     Kind
+	Subject  Subject
 }
 
-// Mutants lists the rules that each kind of provider cannot do without.
-func Mutants() []Mutant {
-	return []Mutant{
-		{NoCacheAge, Minter},
-		{NoCacheAge, Setter},
-		{NoCacheAge, Pair},
-		{NoLifetime, Minter},
-		{NoLifetime, Setter},
-		{NoLifetime, Pair},
-		{NoSettle, Minter},
-		{NoSettle, Setter},
-		{NoSettle, Pair},
-		{NoClamp, Setter},
-		{NoJournal, Minter},
-		{NoJournal, Setter},
+// Mutants lists the rules that each subject cannot do without.
+func (suite Suite) Mutants() []Mutant {
+	var all []Mutant
+	for _, subject := range suite {
+		rules := []Mutation{NoCacheAge, NoLifetime, NoSettle}
+		switch subject.Kind {
+		case Minter:
+			rules = append(rules, NoJournal)
+		case Setter:
+			rules = append(rules, NoClamp, NoJournal)
+		case Pair:
+		case BlindSetter:
+			continue // as a setter
+		}
+		for _, rule := range rules {
+			all = append(all, Mutant{rule, subject})
+		}
 	}
+	return all
 }
 
 // Caught looks for a violation under a mutant: without a fault first, then with every single crash. It
 // returns the first, or "".
-func (m Mutant) Caught(ctx context.Context) string {
+func (m Mutant) Caught(ctx context.Context, run Runner) string {
 	const points = 50
 	for point := 0; point <= points; point++ {
 		for i, down := range downs() {
-			s := Scenario{Kind: m.Kind, Mutation: m.Mutation, Down: down, Eager: (point+i)%2 == 1}
+			s := m.Subject.scenario()
+			s.Mutation, s.Down, s.Eager = m.Mutation, down, (point+i)%2 == 1
 			if point > 0 {
 				s.Crashes = []int{point}
 			}
-			if o := Run(ctx, s); o.Violation != nil {
+			if o := run(ctx, s); o.Violation != nil {
 				return fmt.Sprintf("%s: %v", s, o.Violation)
 			}
 		}

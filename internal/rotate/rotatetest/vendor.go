@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/provider"
@@ -31,18 +30,11 @@ const (
 	ServerError
 	// Denied is a 401 or 403: certainly not applied.
 	Denied
+	// ErrorAfter is a 5xx that applied the call; the caller cannot know.
+	ErrorAfter
 	// Answers is their number.
 	Answers
 )
-
-// String returns the name of an answer.
-func (a Answer) String() string {
-	names := [...]string{"ok", "rejected", "throttled", "lost before", "lost after", "server error", "denied"}
-	if a < 0 || int(a) >= len(names) {
-		return fmt.Sprintf("answer(%d)", int(a))
-	}
-	return names[a]
-}
 
 // Vendor is a provider in memory whose edges learn a change only after a time; meanwhile they accept
 // neither the old value nor the new one, which is the worst they may do.
@@ -119,6 +111,9 @@ func (v *Vendor) answer(call string, apply func()) error {
 		return fail(provider.ErrAmbiguous, 0)
 	case ServerError:
 		return fail(provider.ErrAmbiguous, 503)
+	case ErrorAfter:
+		apply()
+		return fail(provider.ErrAmbiguous, 502)
 	case Denied:
 		return fail(provider.ErrDenied, 403)
 	default:

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/playback"
@@ -34,66 +36,6 @@ const (
 	maxSteps    = 8   // in one tick
 )
 
-// Kind is the shape of a provider's API.
-type Kind int
-
-// Kinds.
-const (
-	// Minter makes keys, several at once.
-	Minter Kind = iota
-	// Setter has one slot.
-	Setter
-	// BlindSetter has one slot that cannot be read.
-	BlindSetter
-	// Pair has two slots, used in turn.
-	Pair
-	// Kinds is their number.
-	Kinds
-)
-
-// String returns the name of a kind.
-func (k Kind) String() string {
-	names := [...]string{"minter", "setter", "blind setter", "pair"}
-	if k < 0 || int(k) >= len(names) {
-		return fmt.Sprintf("kind(%d)", int(k))
-	}
-	return names[k]
-}
-
-// Scenario is what happens in one run.
-type Scenario struct {
-	Kind Kind
-	// Crashes are the points, counted from 1, at which the process dies.
-	Crashes []int
-	// Down is how many ticks it takes to start again.
-	Down int
-	// Answers are those of the provider's calls, counted from 1, that do not go well.
-	Answers map[int]Answer
-	// Eager does several steps in one tick, as the loop does, instead of one.
-	Eager bool
-	// Mutation drops a rule.
-	Mutation Mutation
-	// Event happens outside our process, at every tick.
-	Event func(*World)
-	// Policy changes the target's policy.
-	Policy func(*keystore.Policy)
-	// Script answers the n-th call of a name that Answers has no answer for.
-	Script func(call string, n int) Answer
-	// Twin runs a second process beside the first, which never dies.
-	Twin bool
-	// Breaks means that tokens may break before their time.
-	Breaks bool
-	// Backend returns another provider than the one in memory. It has to give Answers and Script itself.
-	Backend func(s Scenario, now func() time.Time, propagation, maxCall time.Duration) (Backend, error)
-	// Open returns another store than the one in memory, and what closes it.
-	Open func(ctx context.Context, now func() time.Time) (keystore.Store, func() error, error)
-}
-
-// String says what the scenario is, for the report of a violation.
-func (s Scenario) String() string {
-	return fmt.Sprintf("%s crashes=%v down=%d answers=%v eager=%t mutation=%q", s.Kind, s.Crashes, s.Down, s.Answers, s.Eager, s.Mutation)
-}
-
 // Outcome is what a run came to.
 type Outcome struct {
 	Points, Calls    int // crash points and calls that were passed
@@ -118,24 +60,26 @@ type World struct {
 	Vendor *Vendor
 	Target string
 
-	backend   Backend
-	scenario  Scenario
-	mutation  Mutation
-	tick      int
-	begin     time.Time
-	store     keystore.Store
-	lazy      *lazyStore
-	sealer    keystore.Sealer
-	executor  *rotate.Executor
-	twin      *rotate.Executor
-	closing   func() error
-	replicas  []*replica
-	entry     *playback.Entry
-	history   []keystore.Record
-	tokens    []token
-	outcome   Outcome
-	sleeping  int
-	lastAlarm string
+	backend    Backend
+	scenario   Scenario
+	mutation   Mutation
+	tick       atomic.Int64 // servers read it beside us
+	begin      time.Time
+	store      keystore.Store
+	lazy       *lazyStore
+	sealer     keystore.Sealer
+	executor   *rotate.Executor
+	twin       *rotate.Executor
+	closing    func() error
+	replicas   []*replica
+	entry      *playback.Entry
+	history    []keystore.Record
+	tokens     []token
+	outcome    Outcome
+	surrogates map[int]surrogate
+	log        *slog.Logger
+	sleeping   int
+	lastAlarm  string
 }
 
 func timing() rotate.Timing {
@@ -155,15 +99,15 @@ func Run(ctx context.Context, s Scenario) Outcome {
 	}
 	err = w.run(ctx)
 	w.outcome.Violation = errors.Join(err, w.Close())
-	w.outcome.Calls = w.Vendor.calls
+	w.outcome.Calls = w.backend.Calls()
 	return w.outcome
 }
 
 // Now is the world's clock.
-func (w *World) Now() time.Time { return w.begin.Add(time.Duration(w.tick) * Tick) }
+func (w *World) Now() time.Time { return w.begin.Add(time.Duration(w.tick.Load()) * Tick) }
 
 // Tick is how many ticks have passed.
-func (w *World) Tick() int { return w.tick }
+func (w *World) Tick() int { return int(w.tick.Load()) }
 
 // Record is the target's record as it was committed last.
 func (w *World) Record() keystore.Record { return w.history[len(w.history)-1] }
@@ -188,8 +132,16 @@ func New(ctx context.Context, s Scenario) (*World, error) {
 		return nil, err
 	}
 	w := &World{
-		Target: "event", scenario: s, mutation: s.Mutation, begin: time.Date(2031, 2, 3, 4, 0, 0, 0, time.UTC), sealer: sealer,
-		outcome: Outcome{Alarms: map[string]int{}},
+		Target: s.Target, scenario: s, mutation: s.Mutation, sealer: sealer, outcome: Outcome{Alarms: map[string]int{}},
+		// Not at a full second: some providers cut their times to it.
+		begin:      time.Date(2031, 2, 3, 4, 0, 0, 700_000_000, time.UTC),
+		surrogates: map[int]surrogate{}, log: s.Log,
+	}
+	if w.Target == "" {
+		w.Target = "event"
+	}
+	if w.log == nil {
+		w.log = slog.New(slog.DiscardHandler)
 	}
 	w.store, w.closing = NewStore(w.Now), func() error { return nil }
 	if s.Open != nil {
@@ -201,7 +153,7 @@ func New(ctx context.Context, s Scenario) (*World, error) {
 	w.Vendor.answers, w.Vendor.script = s.Answers, s.Script
 	w.backend = inMemory{w.Vendor, s.Kind}
 	if s.Backend != nil {
-		if w.backend, err = s.Backend(s, w.Now, propagation, maxCall); err != nil {
+		if w.backend, err = s.Backend(s, w.Now, propagation); err != nil {
 			return nil, errors.Join(err, w.closing())
 		}
 	}
@@ -213,7 +165,7 @@ func New(ctx context.Context, s Scenario) (*World, error) {
 	}
 	w.entry = playback.NewEntry(film(target))
 	if _, err := w.store.Create(ctx, target); err != nil {
-		return nil, err
+		return nil, errors.Join(err, w.closing())
 	}
 	if w.mutation == NoJournal {
 		w.lazy = &lazyStore{Store: w.store}
@@ -253,30 +205,30 @@ func (w *World) start() {
 // process returns an executor as a process of its own would have it.
 func (w *World) process(store keystore.Store, point func(string)) *rotate.Executor {
 	t := w.mutation.timing()
-	traits := provider.Traits{Slots: 1, Propagation: t.Propagation, MaxCall: maxCall}
+	adapter := sync.OnceValues(func() (provider.Provider, error) {
+		return w.backend.Provider(provider.Traits{Slots: 1, Propagation: t.Propagation, MaxCall: maxCall})
+	})
 	return rotate.New(rotate.Config{
-		Store: store, Sealer: w.sealer, Clock: w.Now, Timing: t, Log: slog.New(slog.DiscardHandler),
-		Providers: func(keystore.Target) (provider.Provider, error) { return w.backend.Provider(traits), nil },
+		Store: store, Sealer: w.sealer, Clock: w.Now, Timing: t, Log: w.log,
+		Providers: func(keystore.Target) (provider.Provider, error) { return adapter() },
 		Crash:     point,
 	})
 }
 
-// film is a playback of the target that tokens of its scheme can be bound to.
+// film is a playback of the target that the world's tokens can be bound to.
 func film(t keystore.Target) playback.Playback {
 	p := playback.Playback{ID: "film", TargetID: t.ID, URL: "https://edge.example/1/stream/playlist.m3u8", TTL: lifetime}
-	switch t.Scheme {
-	case schemes.QencodeJWT:
-		p.Qencode = &playback.Qencode{URI: "stream"}
-	case schemes.AgoraTimestamp:
+	if t.Scheme == schemes.AgoraTimestamp {
 		p.Agora = &playback.Agora{}
-	default:
+	} else {
 		p.Hdnts = &playback.Hdnts{StreamID: "stream"}
 	}
 	return p
 }
 
-func (w *World) point(string) {
+func (w *World) point(name string) {
 	w.outcome.Points++
+	w.log.Debug("crash point", "number", w.outcome.Points, "name", name, "tick", w.Tick(), "calls", w.backend.Calls())
 	if slices.Contains(w.scenario.Crashes, w.outcome.Points) {
 		panic(crashed{})
 	}
@@ -284,21 +236,21 @@ func (w *World) point(string) {
 
 // run drives the world until the horizon, then until the open operation has ended.
 func (w *World) run(ctx context.Context) error {
-	for ; w.tick < horizon; w.tick++ {
-		if err := w.one(ctx); err != nil {
-			return fmt.Errorf("tick %d: %w", w.tick, err)
+	for w.Tick() < horizon {
+		if err := w.Advance(ctx, 1); err != nil {
+			return err
 		}
 	}
-	for ; !w.settled(); w.tick++ {
-		if w.tick == horizon+settling {
+	for !w.settled() {
+		if w.Tick() == horizon+settling {
 			op := w.Record().Operation
 			if op == nil {
 				return fmt.Errorf("at the end there are %d versions, %d orphans and %d keys at the provider", len(w.Record().Keys), len(w.Record().Orphans), len(w.backend.KIDs()))
 			}
 			return fmt.Errorf("operation stuck at %s after %d tries (%s)", op.Step, op.Tries, op.LastError)
 		}
-		if err := w.one(ctx); err != nil {
-			return fmt.Errorf("tick %d: %w", w.tick, err)
+		if err := w.Advance(ctx, 1); err != nil {
+			return err
 		}
 	}
 	return w.checkEnd()
@@ -309,9 +261,9 @@ func (w *World) run(ctx context.Context) error {
 func (w *World) Advance(ctx context.Context, ticks int) error {
 	for range ticks {
 		if err := w.one(ctx); err != nil {
-			return fmt.Errorf("tick %d: %w", w.tick, err)
+			return fmt.Errorf("tick %d: %w", w.Tick(), err)
 		}
-		w.tick++
+		w.tick.Add(1)
 	}
 	return nil
 }

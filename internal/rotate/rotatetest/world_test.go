@@ -23,8 +23,8 @@ func TestNoFault(t *testing.T) {
 	}
 }
 
-// workers leaves the machine something.
-const workers = 2
+// runners leave the machine something.
+func runners() []rotatetest.Runner { return []rotatetest.Runner{rotatetest.Run, rotatetest.Run} }
 
 func hold(t *testing.T, name string, tally rotatetest.Tally) {
 	t.Helper()
@@ -35,25 +35,25 @@ func hold(t *testing.T, name string, tally rotatetest.Tally) {
 }
 
 func TestEverySingleCrash(t *testing.T) {
-	hold(t, "single crashes", rotatetest.RunAll(t.Context(), rotatetest.Singles(60, 0), 0, workers))
+	hold(t, "single crashes", rotatetest.RunAll(t.Context(), rotatetest.InMemory().Singles(60, 0), 0, runners(), nil))
 }
 
 func TestEverySingleAnswer(t *testing.T) {
-	hold(t, "single answers", rotatetest.RunAll(t.Context(), rotatetest.Singles(0, 30), 0, workers))
+	hold(t, "single answers", rotatetest.RunAll(t.Context(), rotatetest.InMemory().Singles(0, 30), 0, runners(), nil))
 }
 
 func TestCrashPairs(t *testing.T) {
-	hold(t, "pairs of crashes", rotatetest.RunAll(t.Context(), rotatetest.Pairs(5), 0, workers))
+	hold(t, "pairs of crashes", rotatetest.RunAll(t.Context(), rotatetest.InMemory().Pairs(9), 0, runners(), nil))
 }
 
 func TestRandomFaults(t *testing.T) {
-	hold(t, "random faults", rotatetest.RunAll(t.Context(), rotatetest.Random(1), 150, workers))
+	hold(t, "random faults", rotatetest.RunAll(t.Context(), rotatetest.InMemory().Random(1), 150, runners(), nil))
 }
 
 func TestDroppedRulesAreNoticed(t *testing.T) {
-	for _, m := range rotatetest.Mutants() {
-		if caught := m.Caught(t.Context()); caught == "" {
-			t.Errorf("%s: %s: nobody noticed", m.Kind, m.Mutation)
+	for _, m := range rotatetest.InMemory().Mutants() {
+		if caught := m.Caught(t.Context(), rotatetest.Run); caught == "" {
+			t.Errorf("%s: %s: nobody noticed", m.Subject.Kind, m.Mutation)
 		} else {
 			t.Log(caught)
 		}

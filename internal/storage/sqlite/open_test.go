@@ -214,6 +214,18 @@ func TestDurable(t *testing.T) {
 	})
 }
 
+// TestUnsynced: what was committed is there for whoever opens the file next.
+func TestUnsynced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, sqlite.Options{Now: time.Now, Unsynced: true})
+	if _, err := s.Create(t.Context(), keystore.Target{ID: "event", Provider: "wowza", Scheme: "wowza-hdnts"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, path, sqlite.Options{Now: time.Now}).Get(t.Context(), "event"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMemoryStoresAreApart(t *testing.T) {
 	one, two := open(t, sqlite.Memory, sqlite.Options{Now: time.Now}), open(t, sqlite.Memory, sqlite.Options{Now: time.Now})
 	if _, err := one.Create(t.Context(), target("event")); err != nil {

@@ -28,6 +28,9 @@ type Config struct {
 	// Plan is what goes wrong, and who sees each effect; its clock is the API's, so that it can be off. nil
 	// means that nothing goes wrong.
 	Plan *fault.Plan
+	// Pool is where keys come from; nil means one of the server's own. Servers that follow each other in one
+	// test share one, so that no key is made twice.
+	Pool *Pool
 }
 
 // Quirks are what the vendor does not document. The zero value is what its examples show.
@@ -44,6 +47,9 @@ type Quirks struct {
 	PKCS8 bool
 	// BucketField is the name of the field that binds a key to a bucket, in answers; "" means "bucket".
 	BucketField string
+	// ForgetsAtOnce has edges refuse a key as soon as it is deleted, which is the worst they may do, instead
+	// of after the propagation time.
+	ForgetsAtOnce bool
 }
 
 // maxDomains is how many domains an account may have.

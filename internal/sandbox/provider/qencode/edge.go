@@ -8,7 +8,7 @@ import (
 
 // Accepted returns the keys whose tokens the edges accept for a resource ("stream:…", "domain:…" or
 // "bucket:…") at now, oldest first. An edge learns of a key Propagation after it was made, and forgets it
-// as long after it was deleted. The keys verify and do not sign.
+// as long after it was deleted, or at once with Quirks.ForgetsAtOnce. The keys verify and do not sign.
 //
 // A stream that is played through a custom domain may be opened by the keys of the domain too; the caller
 // asks for both.
@@ -17,19 +17,19 @@ func (s *Server) Accepted(resource string, now time.Time) []tokens.Key {
 	defer s.mu.Unlock()
 	var known []tokens.Key
 	for _, k := range s.inOrder() {
-		if k.resource == resource && k.knownAt(now, s.cfg.Propagation) {
+		if k.resource == resource && s.isKnown(k, now) {
 			known = append(known, k.public)
 		}
 	}
 	return known
 }
 
-// knownAt reports whether edges know the key.
-func (k *signingKey) knownAt(now time.Time, propagation time.Duration) bool {
-	if now.Before(k.made.Add(propagation)) {
+// isKnown reports whether edges know a key. The caller holds the lock.
+func (s *Server) isKnown(k *signingKey, now time.Time) bool {
+	if now.Before(k.made.Add(s.cfg.Propagation)) {
 		return false
 	}
-	return k.deleted.IsZero() || now.Before(k.deleted.Add(propagation))
+	return k.deleted.IsZero() || !s.quirks.ForgetsAtOnce && now.Before(k.deleted.Add(s.cfg.Propagation))
 }
 
 // Protected reports whether the edges ask for tokens: a bucket by its policy, a live stream when it has a

@@ -71,10 +71,11 @@ func (s *Server) mayMint(resource string) error {
 // mint makes a key for a resource that may have one. The caller holds the lock.
 func (s *Server) mint(resource string) (*signingKey, error) {
 	s.forget()
-	private, public, err := s.pool.take()
+	private, public, err := s.cfg.Pool.key(s.drawn)
 	if err != nil {
 		return nil, err
 	}
+	s.drawn++
 	if s.quirks.PKCS8 {
 		if private, err = asPKCS8(private); err != nil {
 			return nil, err
@@ -115,7 +116,7 @@ func asPKCS8(text []byte) ([]byte, error) {
 func (s *Server) forget() {
 	now := s.cfg.Now()
 	for id, k := range s.keys {
-		if !k.deleted.IsZero() && !k.knownAt(now, s.cfg.Propagation) {
+		if !k.deleted.IsZero() && !s.isKnown(k, now) {
 			delete(s.keys, id)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"encoding/pem"
 	"errors"
+	"sync"
 )
 
 // throwaway holds ready-made RSA keys, since making one takes a good part of a second.
@@ -21,26 +22,52 @@ const keyBits = 2048
 // privateKeyKind is the PEM type of the keys that the vendor gives.
 const privateKeyKind = "RSA PRIVATE KEY"
 
-// pool gives RSA keys, each of them once: first the ready-made ones, then new ones. It is not safe for
+// Pool holds RSA keys for servers: first the ready-made ones, then those that it had to make. Each server
+// is given each of them once; several servers are given the same. Make it with NewPool. It is safe for
 // concurrent use.
-type pool struct{ rest []byte }
+type Pool struct {
+	mu   sync.Mutex
+	rest []byte // of the ready-made keys
+	keys []pooled
+}
 
-func newPool() *pool { return &pool{rest: throwaway} }
+type pooled struct {
+	text   []byte // PEM
+	public *rsa.PublicKey
+}
 
-// take returns a private key in PEM and its public half.
-func (p *pool) take() (text []byte, public *rsa.PublicKey, err error) {
+// NewPool returns a pool that has made no keys yet.
+func NewPool() *Pool { return &Pool{rest: throwaway} }
+
+// key returns the key of a number, counted from 0, after all keys of lower numbers: a private key in PEM and
+// its public half.
+func (p *Pool) key(number int) (text []byte, public *rsa.PublicKey, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.keys) <= number {
+		if err := p.more(); err != nil {
+			return nil, nil, err
+		}
+	}
+	k := p.keys[number]
+	return k.text, k.public, nil
+}
+
+// more adds a key. The caller holds the lock.
+func (p *Pool) more() error {
 	block, rest := pem.Decode(p.rest)
 	p.rest = rest
 	if block == nil {
 		made, err := rsa.GenerateKey(rand.Reader, keyBits)
 		if err != nil {
-			return nil, nil, errors.New("sandbox: no RSA key could be made")
+			return errors.New("sandbox: no RSA key could be made")
 		}
 		block = &pem.Block{Type: privateKeyKind, Bytes: x509.MarshalPKCS1PrivateKey(made)}
 	}
 	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, nil, errors.New("sandbox: a ready-made RSA key cannot be read")
+		return errors.New("sandbox: a ready-made RSA key cannot be read")
 	}
-	return pem.EncodeToMemory(block), &key.PublicKey, nil
+	p.keys = append(p.keys, pooled{text: pem.EncodeToMemory(block), public: &key.PublicKey})
+	return nil
 }

@@ -331,3 +331,53 @@ func TestNew(t *testing.T) {
 		t.Error("the configuration prints its API key")
 	}
 }
+
+func TestServersOfOnePoolAreGivenTheSameKeys(t *testing.T) {
+	pool := sandbox.NewPool()
+	var given [2][]string
+	for i := range given {
+		server, err := sandbox.New(sandbox.Config{APIKey: tokens.NewSecret([]byte("key")), Now: time.Now, Streams: []string{streamID}, Pool: pool})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 9 { // one more than there are ready-made
+			if _, err := server.PersonCreatesKey(stream, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, k := range server.Accepted(stream, time.Now()) {
+			given[i] = append(given[i], k.Fingerprint())
+		}
+	}
+	if !slices.Equal(given[0], given[1]) {
+		t.Errorf("servers of one pool have keys %v and %v", given[0], given[1])
+	}
+	slices.Sort(given[0])
+	if len(slices.Compact(given[0])) != 9 {
+		t.Error("a server was given a key twice")
+	}
+}
+
+func TestEdgesForgetLateOrAtOnce(t *testing.T) {
+	for _, atOnce := range []bool{false, true} {
+		a := newAccount(t)
+		a.SetQuirks(sandbox.Quirks{ForgetsAtOnce: atOnce})
+		kid, err := a.PersonCreatesKey(stream, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.now = a.now.Add(time.Minute)
+		if n := len(a.Accepted(stream, a.now)); n != 1 {
+			t.Fatalf("%d keys are known", n)
+		}
+		if err := a.PersonDeletesKey(kid); err != nil {
+			t.Fatal(err)
+		}
+		if forgotten := len(a.Accepted(stream, a.now)) == 0; forgotten != atOnce {
+			t.Errorf("forgotten at once: %t, want %t", forgotten, atOnce)
+		}
+		if n := len(a.Accepted(stream, a.now.Add(time.Minute))); n != 0 {
+			t.Errorf("%d keys are known after the propagation time", n)
+		}
+	}
+}

@@ -54,9 +54,9 @@ type Server struct {
 	mu      sync.Mutex
 	quirks  Quirks
 	bearers *bearers
-	pool    *pool
 	keys    map[string]*signingKey
 	made    int // keys so far, for their order
+	drawn   int // keys of the pool so far
 	logins  int
 	domains []*domain
 	tls     []*subscription
@@ -69,10 +69,12 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("sandbox qencode: %w", err)
 	}
+	if cfg.Pool == nil {
+		cfg.Pool = NewPool()
+	}
 	s := &Server{
 		cfg:     cfg,
 		bearers: newBearers(),
-		pool:    newPool(),
 		keys:    make(map[string]*signingKey),
 		buckets: make(map[string]*bucket),
 		streams: make(map[string][]playbackID),
