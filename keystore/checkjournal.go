@@ -92,6 +92,8 @@ func steps(m Mode) []Step {
 		return []Step{Scheduled, Applying, Applied}
 	case Pair:
 		return []Step{Applying, Applied, Draining, Voiding}
+	case Replace:
+		return []Step{Scheduled, Applying, Intent, Minting, Minted}
 	default:
 		return nil
 	}
@@ -117,7 +119,7 @@ func checkOpen(op, old *Operation, after Record) error {
 	if !op.Step.activated() && to.State != Pending && !restored || op.Step.activated() && to.State == Pending {
 		return fmt.Errorf("%w: operation %s is open at %s, where its key %d cannot be %s", ErrIllegal, op.ID, op.Step, op.To, to.State)
 	}
-	if to.State == Pending && len(to.Sealed) == 0 && (op.Mode != Overlap || op.Step == Minted) {
+	if to.State == Pending && len(to.Sealed) == 0 && (!op.Mode.Mints() || op.Step == Minted) {
 		return fmt.Errorf("%w: operation %s is at %s and its key %d holds no secret", ErrIllegal, op.ID, op.Step, op.To)
 	}
 	if op.Step == Voiding && len(op.Void) == 0 {
@@ -135,7 +137,7 @@ func checkOpen(op, old *Operation, after Record) error {
 
 // checkHorizon: nobody signs with the old key of a cut beyond what the operation says.
 func checkHorizon(op *Operation, old *Key) error {
-	if op.Mode != Cut {
+	if !op.Mode.Cuts() {
 		return nil
 	}
 	if op.Step == Scheduled {

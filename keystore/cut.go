@@ -14,7 +14,7 @@ func (r *Record) Schedule(at, until, now time.Time, t Timing) error {
 	if op == nil {
 		return r.noOperation()
 	}
-	if op.Mode != Cut || op.Step != Scheduled {
+	if !op.Mode.Cuts() || op.Step != Scheduled {
 		return fmt.Errorf("%w: a %s operation at step %s has no cut to schedule", ErrIllegal, op.Mode, op.Step)
 	}
 	earliest := now
@@ -43,7 +43,7 @@ func (r *Record) CancelCut(now time.Time) error {
 	if op == nil {
 		return r.noOperation()
 	}
-	if op.Mode != Cut || op.Step != Scheduled {
+	if !op.Mode.Cuts() || op.Step != Scheduled {
 		return fmt.Errorf("%w: a %s operation at step %s has no cut to take back", ErrIllegal, op.Mode, op.Step)
 	}
 	op.CutAt, op.CutUntil, op.UpdatedAt = time.Time{}, time.Time{}, now
@@ -104,7 +104,7 @@ func (r *Record) closeSigning(now time.Time) {
 
 // reopen lets the old key of a cut sign again.
 func (r *Record) reopen(op *Operation) {
-	if k := r.fromActive(); k != nil && op.Mode == Cut {
+	if k := r.fromActive(); k != nil && op.Mode.Cuts() {
 		k.Horizon, k.HorizonEnds = time.Time{}, time.Time{}
 	}
 }

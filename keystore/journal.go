@@ -103,6 +103,9 @@ func (r *Record) open(op Operation, steps []Step, now time.Time, t Timing) error
 	if active := r.Active(); active != nil {
 		from = active.Version
 	}
+	if op.Mode == Replace && from == 0 {
+		return fmt.Errorf("%w: target %s has no active key that could make room; rotate it", ErrIllegal, r.Target.ID)
+	}
 	if op.From != 0 && op.From != from {
 		return fmt.Errorf("%w: an operation begins from the active key, which is %d, not %d", ErrIllegal, from, op.From)
 	}
@@ -126,7 +129,7 @@ func (r *Record) open(op Operation, steps []Step, now time.Time, t Timing) error
 	at, until := op.CutAt, op.CutUntil
 	op.CutAt, op.CutUntil = time.Time{}, time.Time{}
 	r.Operation = &op
-	if op.Mode == Cut && op.Step != Scheduled {
+	if op.Closed() {
 		r.closeSigning(now)
 	} else if !at.IsZero() {
 		return r.Schedule(at, until, now, t)
@@ -147,7 +150,7 @@ func (r *Record) checkTo(op *Operation) error {
 	if to.State != want {
 		return fmt.Errorf("%w: key %d is %s; an operation that begins at %s needs one that is %s", ErrIllegal, op.To, to.State, op.Step, want)
 	}
-	if op.Mode != Overlap && len(to.Sealed) == 0 {
+	if !op.Mode.Mints() && len(to.Sealed) == 0 {
 		return fmt.Errorf("%w: key %d must hold its secret before the provider gets it", ErrIllegal, op.To)
 	}
 	if active := r.Active(); op.Mode == Pair && active != nil && active.Slot == to.Slot {
@@ -168,7 +171,7 @@ func (r *Record) Advance(step Step, now time.Time, t Timing) error {
 	if step.activated() {
 		return fmt.Errorf("%w: a key has to be activated or voided with the step to %s", ErrIllegal, step)
 	}
-	if op.Mode == Cut && step == Applying {
+	if op.Mode.Cuts() && step == Applying {
 		if err := op.checkCut(now, t); err != nil {
 			return err
 		}
@@ -181,10 +184,10 @@ func (r *Record) advance(step Step, now time.Time) error {
 	if err := CheckStep(op.Mode, op.Step, step); err != nil {
 		return err
 	}
-	if op.Mode == Cut && step == Applying {
+	if op.Mode.Cuts() && step == Applying {
 		r.closeSigning(now)
 	}
-	if step != Intent {
+	if back := op.Step == Minting && step == Intent; !back {
 		op.Tries, op.NotBefore, op.LastError = 0, time.Time{}, ""
 	}
 	op.Step, op.UpdatedAt = step, now
@@ -200,9 +203,9 @@ func (r *Record) ActivateTo(now time.Time, t Timing) error {
 		return r.noOperation()
 	}
 	return r.atomically(func() error {
-		if op.Mode == Cut {
-			if op.Step != Applied {
-				return fmt.Errorf("%w: key %d is used when its set is confirmed, not at step %s", ErrIllegal, op.To, op.Step)
+		if op.Mode.Cuts() {
+			if !slices.Contains(lastSteps(op), op.Step) {
+				return fmt.Errorf("%w: key %d is used when its set is confirmed, or it was made, not at step %s", ErrIllegal, op.To, op.Step)
 			}
 		} else if op.Step != Draining {
 			if err := r.advance(Draining, now); err != nil {
@@ -212,7 +215,7 @@ func (r *Record) ActivateTo(now time.Time, t Timing) error {
 		if err := r.Activate(op.To, now, t); err != nil {
 			return err
 		}
-		if op.Mode == Cut {
+		if op.Mode.Cuts() {
 			return r.Close(OutcomeDone, now)
 		}
 		return nil

@@ -22,14 +22,14 @@ type life struct {
 // live returns a target with an active key 1, in slot 0, and a pending key 2.
 func live(t *testing.T, mode keystore.Mode) *life {
 	t.Helper()
-	provider := map[keystore.Mode]string{keystore.Overlap: "qencode", keystore.Cut: "wowza", keystore.Pair: "agora"}[mode]
+	provider := map[keystore.Mode]string{keystore.Overlap: "qencode", keystore.Cut: "wowza", keystore.Pair: "agora", keystore.Replace: "qencode"}[mode]
 	r := record(provider, keystore.Active, keystore.Pending)
 	r.Target.Resources = []string{"one"}
 	if mode == keystore.Pair {
 		r.Target.Resources = []string{"one", "two"}
 		r.Keys[1].Slot = 1
 	}
-	if r.Target.Mode() != mode {
+	if mode != keystore.Replace && r.Target.Mode() != mode {
 		t.Fatalf("mode %s, want %s", r.Target.Mode(), mode)
 	}
 	return &life{t: t, r: r, now: start()}
@@ -227,6 +227,55 @@ func TestRestoredCut(t *testing.T) {
 	}
 }
 
+// TestReplace: where the provider takes no second key, the old one is deleted while nobody signs.
+func TestReplace(t *testing.T) {
+	l := live(t, keystore.Replace)
+	l.r.Keys[1].Sealed = nil // the provider makes it
+	at, until := l.now.Add(30*time.Second+lifetime), l.now.Add(lifetime+15*time.Minute)
+	l.begin(l.operation(keystore.Rotate, 2)) // refused by the provider
+	op := l.operation(keystore.Rotate, l.r.Add(keystore.Key{}, l.now).Version)
+	op.Mode, op.CutAt, op.CutUntil = keystore.Replace, at.Add(-1), until
+	l.refuses("a cut that breaks tokens", func(r *keystore.Record) error { return r.Supersede(op, l.now, timing()) })
+	op.CutAt = at
+	l.do(func(r *keystore.Record) error { return r.Supersede(op, l.now, timing()) })
+	l.states("active destroyed pending")
+	if k := l.r.Keys[0]; l.r.Operation.Step != keystore.Scheduled || !k.Horizon.Equal(at) || !k.HorizonEnds.Equal(until) {
+		t.Fatalf("%+v, horizon %v to %v", l.r.Operation, k.Horizon, k.HorizonEnds)
+	}
+	l.refuses("made beside the old key", func(r *keystore.Record) error { return r.Advance(keystore.Minting, l.now, timing()) })
+	l.refuses("applied before the cut", func(r *keystore.Record) error { return r.Advance(keystore.Applying, l.now, timing()) })
+	l.now = at.Add(15 * time.Second)
+	for _, step := range []keystore.Step{keystore.Applying, keystore.Intent, keystore.Minting, keystore.Intent, keystore.Minting} {
+		l.advance(step)
+		if k := l.r.Keys[0]; k.Horizon.IsZero() || !k.HorizonEnds.IsZero() || !l.r.Operation.Closed() {
+			t.Fatalf("at %s somebody may sign: %+v", step, k)
+		}
+		l.refuses("abandoned without a key that signs", func(r *keystore.Record) error { return r.Close(keystore.OutcomeAbandoned, l.now) })
+		l.storeRefuses("the old key signs", func(r *keystore.Record) { r.Keys[0].Horizon = time.Time{} })
+	}
+	l.do(func(r *keystore.Record) error {
+		if err := r.SetSecret(3, "kid-3", "f3", []byte("x"), l.now); err != nil {
+			return err
+		}
+		return r.Advance(keystore.Minted, l.now, timing())
+	})
+	l.activate()
+	l.states("retired destroyed active")
+	if l.r.Operation != nil {
+		t.Fatalf("open %+v", l.r.Operation)
+	}
+	for what, mode := range map[string]keystore.Mode{"of one slot": keystore.Cut, "of a pair": keystore.Pair} {
+		l := live(t, mode)
+		op := l.operation(keystore.Rotate, 2)
+		op.Mode = keystore.Replace
+		l.refuses("a key "+what, func(r *keystore.Record) error { return r.Begin(op, l.now, timing()) })
+	}
+	none := &life{t: t, r: record("qencode", keystore.Pending), now: start()}
+	op = none.operation(keystore.Rotate, 1)
+	op.Mode = keystore.Replace
+	none.refuses("no key to make room", func(r *keystore.Record) error { return r.Begin(op, none.now, timing()) })
+}
+
 func TestPairRotation(t *testing.T) {
 	l := live(t, keystore.Pair)
 	l.refuses("the slot in use", func(r *keystore.Record) error {
@@ -384,7 +433,8 @@ func TestAdopt(t *testing.T) {
 // allows, and in doubt nobody signs.
 func TestAnyRotation(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		l := live(t, rapid.SampledFrom([]keystore.Mode{keystore.Overlap, keystore.Cut, keystore.Pair}).Draw(rt, "mode"))
+		mode := rapid.SampledFrom([]keystore.Mode{keystore.Overlap, keystore.Cut, keystore.Pair, keystore.Replace}).Draw(rt, "mode")
+		l := live(t, mode)
 		steps := []keystore.Step{
 			keystore.Intent, keystore.Minting, keystore.Minted, keystore.Scheduled,
 			keystore.Applying, keystore.Applied, keystore.Draining, keystore.Voiding,
@@ -395,6 +445,9 @@ func TestAnyRotation(t *testing.T) {
 			version := rapid.IntRange(1, len(l.r.Keys)).Draw(rt, "version")
 			op := l.operation(rapid.SampledFrom([]keystore.Kind{keystore.Rotate, keystore.Adopt, keystore.Rollback}).Draw(rt, "kind"), version)
 			op.Immediate = rapid.Bool().Draw(rt, "immediate")
+			if mode == keystore.Replace {
+				op.Mode = rapid.SampledFrom([]keystore.Mode{keystore.Replace, keystore.Overlap}).Draw(rt, "mode of the operation")
+			}
 			at := l.now.Add(time.Duration(rapid.Int64Range(0, int64(9*time.Hour)).Draw(rt, "cut")))
 			var err error
 			switch rapid.IntRange(0, 11).Draw(rt, "change") {

@@ -76,7 +76,8 @@ func (r *Record) Activate(version int, now time.Time, t Timing) error {
 
 // leave moves the active key out of use.
 func (r *Record) leave(k *Key, now time.Time, t Timing) {
-	if r.Target.Mode() == Cut {
+	deleted := r.Operation != nil && r.Operation.Mode == Replace && r.Operation.From == k.Version
+	if r.Target.Mode() == Cut || deleted {
 		k.retired(now, t)
 		return
 	}
@@ -130,7 +131,7 @@ func (r *Record) ownHorizon(version int) (*Key, error) {
 	if k.State != Active {
 		return nil, fmt.Errorf("%w: only an active key can have a horizon; key %d is %s", ErrIllegal, version, k.State)
 	}
-	if op := r.Operation; op != nil && op.Mode == Cut && op.From == version {
+	if op := r.Operation; op != nil && op.Mode.Cuts() && op.From == version {
 		return nil, fmt.Errorf("%w: operation %s decides on the horizon of key %d", ErrIllegal, op.ID, version)
 	}
 	return k, nil

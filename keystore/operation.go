@@ -30,14 +30,24 @@ const (
 	Cut Mode = "cut"
 	// Pair: two slots used in turn; the set goes to the idle one (two Agora domains, two Wowza targets).
 	Pair Mode = "pair"
+	// Replace: the provider makes the key and turned out to accept one at a time; tokens shorten towards the
+	// cut, signing pauses, the old key is deleted and a new one made. Only operations have it, since somebody
+	// has to ask for it each time.
+	Replace Mode = "replace"
 )
+
+// Cuts reports whether signing pauses for the mode: from its cut until the new key is in use.
+func (m Mode) Cuts() bool { return m == Cut || m == Replace }
+
+// Mints reports whether the provider makes the new key.
+func (m Mode) Mints() bool { return m == Overlap || m == Replace }
 
 // Step is where an operation stands. Steps only go forward, except Minting to Intent after a sweep and
 // a cut that is put off.
 type Step string
 
 // Steps, in order. Overlap: Intent, Minting, Minted, Draining. Cut: Scheduled, Applying, Applied. Pair:
-// Applying, Applied, Draining, Voiding.
+// Applying, Applied, Draining, Voiding. Replace: Scheduled, Applying, Intent, Minting, Minted.
 const (
 	// Intent: decided and written down; the provider has not been touched.
 	Intent Step = "intent"
@@ -48,7 +58,7 @@ const (
 	// Scheduled: the new secret is sealed, and the old key has a horizon.
 	Scheduled Step = "scheduled"
 	// Applying: the slot holds the old or the new secret; nobody knows which. The only way out is a
-	// confirmed set.
+	// confirmed set. In mode Replace the old key is being deleted.
 	Applying Step = "applying"
 	// Applied: the set is confirmed by the provider's API, not by its edges; UseAfter waits for them.
 	Applied Step = "applied"
@@ -87,11 +97,11 @@ type Operation struct {
 	From, To int
 	Step     Step
 	// CutAt is the horizon of the old key, and CutUntil when replicas may sign with it again if the
-	// operation has not moved on by then (Cut).
+	// operation has not moved on by then (Cut, Replace).
 	CutAt, CutUntil time.Time
 	// UseAfter is when the edges know the new key.
 	UseAfter time.Time
-	// Seen are the provider's keys when the intent was written (Overlap).
+	// Seen are the provider's keys when the intent was written (Overlap, Replace).
 	Seen []string
 	// Void is the sealed value that ends the old slot (Pair), under VoidBinding. Closed operations have
 	// none.
@@ -119,10 +129,13 @@ func (op *Operation) clone() Operation {
 	return c
 }
 
+// Closed reports whether nobody signs for the target until the operation goes on.
+func (op *Operation) Closed() bool { return op.Mode.Cuts() && op.Step != Scheduled && op.Outcome == "" }
+
 // inDoubt reports whether the provider may hold something else than the store can tell, or already
-// holds the new secret in the only slot.
+// holds no old secret any more in the only slot.
 func (op *Operation) inDoubt() bool {
-	return op.Step == Minting || op.Mode == Cut && (op.Step == Applying || op.Step == Applied)
+	return op.Step == Minting || op.Mode.Cuts() && op.Step != Scheduled
 }
 
 // activated reports whether the step comes after the activation of the new key.
@@ -153,6 +166,8 @@ func stepsAfter(mode Mode, from Step) []Step {
 		return map[Step][]Step{Scheduled: {Scheduled, Applying}, Applying: {Applied}}[from]
 	case Pair:
 		return map[Step][]Step{Applying: {Applied}, Applied: {Draining}, Draining: {Voiding}}[from]
+	case Replace:
+		return map[Step][]Step{Scheduled: {Scheduled, Applying}, Applying: {Intent}, Intent: {Minting}, Minting: {Minted, Intent}}[from]
 	default:
 		return nil
 	}
@@ -185,6 +200,8 @@ func firstSteps(op *Operation) []Step {
 		case Rotate:
 		}
 		return []Step{Applying}
+	case Replace:
+		return []Step{Scheduled}
 	default:
 		return nil
 	}
@@ -202,6 +219,8 @@ func lastSteps(op *Operation) []Step {
 			return []Step{Draining, Voiding}
 		}
 		return []Step{Voiding}
+	case Replace:
+		return []Step{Minted}
 	default:
 		return nil
 	}

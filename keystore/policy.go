@@ -115,13 +115,15 @@ func (t Target) Moves(next Target) bool {
 // checkMode refuses a mode that the provider or the number of resources does not allow.
 func (t Target) checkMode(m Mode) error {
 	switch {
+	case m == Replace && !Overlaps(t.Provider):
+		return fmt.Errorf("%w: the secret of provider %s is overwritten, not deleted and made again; use mode cut", ErrIllegal, t.Provider)
 	case m == Overlap && !Overlaps(t.Provider):
 		return fmt.Errorf("%w: provider %s has one slot and does not accept two keys of one target at once; use mode cut, or pair with two resources", ErrIllegal, t.Provider)
 	case (m == Cut || m == Pair) && Overlaps(t.Provider):
 		return fmt.Errorf("%w: provider %s accepts two keys of one target at once; use mode overlap", ErrIllegal, t.Provider)
 	case m == Pair && len(t.Resources) != maxResources:
 		return fmt.Errorf("%w: mode pair needs two resources, and target %s has %d", ErrIllegal, t.ID, len(t.Resources))
-	case m != Overlap && m != Cut && m != Pair:
+	case m != Overlap && m != Cut && m != Pair && m != Replace:
 		return fmt.Errorf("%w: unknown mode %q; use overlap, cut or pair", ErrIllegal, tokens.Clip(string(m)))
 	}
 	return nil
@@ -146,6 +148,9 @@ func checkPolicy(t Target) error {
 	p := t.Policy
 	if p.Every < 0 {
 		return fmt.Errorf("%w: the rotation period of target %s is negative", ErrIllegal, t.ID)
+	}
+	if p.Mode == Replace {
+		return fmt.Errorf("%w: mode replace is not for policies; it has to be asked for each time", ErrIllegal)
 	}
 	if p.Mode != "" {
 		if err := t.checkMode(p.Mode); err != nil {

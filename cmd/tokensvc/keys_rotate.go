@@ -19,6 +19,7 @@ import (
 type rotateFlags struct {
 	plan, watch, detach, wait bool
 	immediate, rollback       bool
+	replace                   bool
 	version                   int32
 	foreignMaxLifetime        time.Duration
 }
@@ -47,13 +48,14 @@ func newKeysRotate(c *common) *cobra.Command {
 	flags.BoolVar(&f.plan, "plan", false, "say what comes next, when and why; change nothing")
 	flags.BoolVar(&f.watch, "watch", false, "show the operation that is under way; begin none")
 	flags.BoolVar(&f.immediate, "immediate", false, "the key is compromised: wait for nothing, break its tokens")
+	flags.BoolVar(&f.replace, "replace", false, "the provider takes no second key (needs_replace): delete the present one first, with a pause in signing")
 	flags.BoolVar(&f.rollback, "rollback", false, "go back to the key before")
 	flags.Int32Var(&f.version, "version", 0, "with --rollback: the version to go back to")
 	flags.DurationVar(&f.foreignMaxLifetime, "foreign-max-lifetime", 0, "take over the secret that stands at the provider, whose former signer's tokens live at most this long")
 	flags.BoolVar(&f.detach, "detach", false, "begin, and do not watch")
 	flags.BoolVar(&f.wait, "wait", false, "watch until nothing is left to do, also of the old key")
 	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "immediate", "foreign-max-lifetime")
-	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "rollback", "foreign-max-lifetime")
+	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "rollback", "replace", "foreign-max-lifetime")
 	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "detach")
 	cmd.MarkFlagsMutuallyExclusive("wait", "detach")
 	return cmd
@@ -84,7 +86,7 @@ func (c *common) rotate(ctx context.Context, api tokensvcv1.RotationServiceClien
 		}
 		return c.follow(ctx, api, answer.GetOperation().GetId(), f.wait)
 	}
-	request := &tokensvcv1.StartRotationRequest{TargetId: target, Immediate: f.immediate, Rollback: f.rollback, Version: f.version}
+	request := &tokensvcv1.StartRotationRequest{TargetId: target, Immediate: f.immediate, Replace: f.replace, Rollback: f.rollback, Version: f.version}
 	if f.foreignMaxLifetime != 0 {
 		request.ForeignMaxLifetime = durationpb.New(f.foreignMaxLifetime)
 	}

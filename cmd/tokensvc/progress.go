@@ -238,6 +238,12 @@ func stepsOf(mode tokensvcv1.RotationMode) []tokensvcv1.OperationStep {
 			tokensvcv1.OperationStep_OPERATION_STEP_APPLYING, tokensvcv1.OperationStep_OPERATION_STEP_APPLIED,
 			tokensvcv1.OperationStep_OPERATION_STEP_DRAINING, tokensvcv1.OperationStep_OPERATION_STEP_VOIDING,
 		}
+	case tokensvcv1.RotationMode_ROTATION_MODE_REPLACE:
+		return []tokensvcv1.OperationStep{
+			tokensvcv1.OperationStep_OPERATION_STEP_SCHEDULED, tokensvcv1.OperationStep_OPERATION_STEP_APPLYING,
+			tokensvcv1.OperationStep_OPERATION_STEP_INTENT, tokensvcv1.OperationStep_OPERATION_STEP_MINTING,
+			tokensvcv1.OperationStep_OPERATION_STEP_MINTED,
+		}
 	default:
 		return nil
 	}

@@ -88,6 +88,9 @@ func (s *session) mint(ctx context.Context) error {
 		back := s.commit(ctx, "nothing minted", func(r *keystore.Record, now time.Time) error {
 			return r.Advance(keystore.Intent, now, s.timing.Timing)
 		})
+		if errors.Is(err, provider.ErrRejected) && !errors.Is(err, provider.ErrGone) && op.From != 0 {
+			err = fmt.Errorf("%w: %w", errNoSecondKey, err)
+		}
 		return errors.Join(err, back)
 	default:
 		return err // in doubt: the journal says so already
@@ -193,7 +196,7 @@ func (s *session) label(ctx context.Context) error {
 	})
 }
 
-// revoke deletes a key at the provider, then retires it.
+// revoke deletes a key at the provider, then retires it. One that makes room for its successor leaves with that.
 func (s *session) revoke(ctx context.Context, version int) error {
 	k, err := s.record.Key(version)
 	if err != nil {
@@ -210,6 +213,9 @@ func (s *session) revoke(ctx context.Context, version int) error {
 	}
 	return s.commit(ctx, "revoked", func(r *keystore.Record, now time.Time) error {
 		op := r.Operation
+		if op != nil && op.Mode == keystore.Replace && op.Step == keystore.Applying && op.From == version {
+			return r.Advance(keystore.Intent, now, s.timing.Timing)
+		}
 		ends := op != nil && op.Step == keystore.Draining && op.From == version
 		if err := r.Retire(version, ends && op.Immediate, now, s.timing.Timing); err != nil {
 			return err

@@ -13,20 +13,26 @@ import (
 )
 
 // apply closes signing and writes the new secret into the only slot. It first looks whether the slot
-// holds what we think, while nothing is lost yet.
+// holds what we think, while nothing is lost yet. In mode Replace it deletes the old key instead.
 func (s *session) apply(ctx context.Context) error {
-	to, err := s.record.Key(s.record.Operation.To)
+	op := s.record.Operation
+	to, err := s.record.Key(op.To)
 	if err != nil {
 		return err
 	}
-	if _, err := s.look(ctx, to); err != nil {
-		return err
+	if op.Mode == keystore.Cut {
+		if _, err := s.look(ctx, to); err != nil {
+			return err
+		}
 	}
 	err = s.commit(ctx, "applying", func(r *keystore.Record, now time.Time) error {
 		return r.Advance(keystore.Applying, now, s.timing.Timing)
 	})
 	if err != nil {
 		return err
+	}
+	if op.Mode == keystore.Replace {
+		return s.revoke(ctx, op.From)
 	}
 	return s.write(ctx, to)
 }

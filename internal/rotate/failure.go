@@ -2,6 +2,7 @@ package rotate
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -24,6 +25,9 @@ const alarmAfter = 5
 
 // errForeign: a slot holds what somebody else has set, and the policy does not let us overwrite it.
 var errForeign = errors.New("somebody else has set the secret; decide with the policy on_drift")
+
+// errNoSecondKey: the provider refuses to make a key while the target has one. That it takes two is not documented.
+var errNoSecondKey = errors.New("the provider refuses a key beside the present one")
 
 // Class returns the class of a failure, as metrics and the journal name it.
 func Class(err error) string {
@@ -77,7 +81,7 @@ func (e *Executor) pause(err error, tries int, closed bool, f Facts) time.Durati
 // note writes a failure into the open operation.
 func (e *Executor) note(op *keystore.Operation, err error, f Facts, now time.Time) {
 	op.Tries++
-	closed := op.Mode == keystore.Cut && op.Step == keystore.Applying
+	closed := op.Closed()
 	op.NotBefore = now.Add(e.pause(err, op.Tries, closed, f))
 	op.LastError = describe(err)
 	op.UpdatedAt = now
@@ -86,8 +90,10 @@ func (e *Executor) note(op *keystore.Operation, err error, f Facts, now time.Tim
 		op.Alarm = errForeign.Error()
 	case errors.Is(err, provider.ErrDenied):
 		op.Alarm = "the provider refuses the account's credentials or rights"
-	case op.Mode == keystore.Overlap && op.Step == keystore.Intent && errors.Is(err, provider.ErrRejected) && op.From != 0:
-		op.Alarm = "needs_replace: the provider refuses a key beside the present one"
+	case errors.Is(err, errNoSecondKey) && op.Mode == keystore.Replace:
+		op.Alarm = fmt.Sprintf("the provider refuses a new key although key %d has made room; nothing is signed until it takes one", op.From)
+	case errors.Is(err, errNoSecondKey):
+		op.Alarm = fmt.Sprintf("needs_replace: %s; `tokensvc keys rotate %s --replace` deletes that first, with a pause in signing", errNoSecondKey, op.Target)
 	case op.Tries >= alarmAfter:
 		op.Alarm = string(op.Step) + " fails again and again: " + op.LastError
 	}

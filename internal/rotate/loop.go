@@ -186,7 +186,7 @@ func (e *Executor) once(ctx context.Context, target string, until time.Time) Rep
 
 // staysFor reports whether a run has to stay with an operation: viewers wait for its cut.
 func staysFor(op *keystore.Operation, until time.Time) bool {
-	if op == nil || op.Mode != keystore.Cut {
+	if op == nil || !op.Mode.Cuts() {
 		return false
 	}
 	return op.Step != keystore.Scheduled || !op.CutAt.IsZero() && !op.CutAt.After(until)

@@ -115,8 +115,7 @@ func (p *planner) preflight() (Decision, bool) {
 	if p.r.Target.Mode() == keystore.Overlap && len(p.r.Orphans) >= keystore.MaxOrphans {
 		return p.wait(time.Time{}, "%d keys are in quarantine; no more are made until somebody decides on them", len(p.r.Orphans)), true
 	}
-	canCheck := p.f.Abilities.Inspect || p.f.Abilities.Mint
-	if canCheck && (p.f.Finding == Unreachable || !p.now.Before(p.f.Checked.Add(p.t.CheckEvery))) {
+	if p.canCheck() && (p.f.Finding == Unreachable || !p.now.Before(p.f.Checked.Add(p.t.CheckEvery))) {
 		return p.act(Check, 0, "a rotation is due; the provider has to hold what the record says"), true
 	}
 	if p.f.Abilities.Set {
@@ -140,6 +139,9 @@ func (p *planner) preflight() (Decision, bool) {
 	return Decision{}, false
 }
 
+// canCheck reports whether the provider can be compared with the record.
+func (p *planner) canCheck() bool { return p.f.Abilities.Inspect || p.f.Abilities.Mint }
+
 // nextCut is the earliest time at which a cut breaks no token, within the target's window.
 func (p *planner) nextCut() time.Time {
 	if p.r.Active() == nil {
@@ -157,6 +159,8 @@ func (p *planner) operation() Decision {
 		return p.cut()
 	case keystore.Pair:
 		return p.pair()
+	case keystore.Replace:
+		return p.replace()
 	default:
 		return p.wait(time.Time{}, "operation %s has the unknown mode %q", p.r.Operation.ID, p.r.Operation.Mode)
 	}

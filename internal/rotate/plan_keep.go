@@ -32,7 +32,7 @@ func (p *planner) housekeeping(waiting Decision) Decision {
 	}
 	next := p.f.Checked.Add(p.t.CheckEvery)
 	if !p.now.Before(next) {
-		if !p.f.Abilities.Inspect && !p.f.Abilities.Mint {
+		if !p.canCheck() {
 			return p.act(Reassert, p.r.Active().Version, "the slot cannot be read; the active secret is written again from time to time")
 		}
 		return p.act(Check, 0, "from time to time the provider is compared with the record")
@@ -72,7 +72,7 @@ func (p *planner) comparable() bool {
 		return false
 	}
 	op := p.r.Operation
-	return op == nil || op.Mode != keystore.Cut || op.Step == keystore.Scheduled
+	return op == nil || !op.Closed()
 }
 
 // drift decides about a slot that does not hold the active key, or a minted key that is not listed.

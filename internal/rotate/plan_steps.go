@@ -106,7 +106,7 @@ func (p *planner) scheduled() Decision {
 		return p.reschedule()
 	case !p.now.Before(applyUntil):
 		return p.putOff("the cut of %s was not carried out in time", stamp(op.CutAt))
-	case p.f.Finding != Agrees && p.f.Finding != Older && !p.f.Checked.Before(ahead) && p.now.Before(op.CutAt) && op.From != 0:
+	case !p.cuttable() && !p.f.Checked.Before(ahead) && p.now.Before(op.CutAt) && op.From != 0:
 		d := p.putOff("the cut of %s could not work: the slot is %s", stamp(op.CutAt), p.f.Finding)
 		d.Alarm = "a cut was put off: the slot is " + string(p.f.Finding)
 		return d
@@ -116,13 +116,19 @@ func (p *planner) scheduled() Decision {
 			return d
 		}
 		return p.act(Apply, op.To, "the cut has come; no live token depends on key %d", op.From)
-	case p.f.Abilities.Inspect && !p.now.Before(ahead) && p.f.Checked.Before(ahead):
+	case p.canCheck() && !p.now.Before(ahead) && p.f.Checked.Before(ahead):
 		return p.act(Check, 0, "whether the cut of %s can work", stamp(op.CutAt))
-	case p.f.Abilities.Inspect && p.now.Before(ahead):
+	case p.canCheck() && p.now.Before(ahead):
 		return p.wait(ahead, "tokens of key %d shorten towards the cut at %s", op.From, stamp(op.CutAt))
 	default:
 		return p.wait(applyFrom, "tokens of key %d shorten towards the cut at %s", op.From, stamp(op.CutAt))
 	}
+}
+
+// cuttable reports whether a cut would find what it replaces. A key that its provider does not list is deleted
+// already.
+func (p *planner) cuttable() bool {
+	return p.f.Finding == Agrees || p.f.Finding == Older || p.f.Finding == Missing && p.f.Abilities.Mint
 }
 
 // reschedule gives an operation that has no cut a new one, once the provider is as it should be.
@@ -144,10 +150,26 @@ func (p *planner) reschedule() Decision {
 // putOff moves the cut; where the provider is in the way it takes the cut back.
 func (p *planner) putOff(format string, args ...any) Decision {
 	d := p.act(PutOff, p.r.Operation.From, format, args...)
-	if p.f.Finding == Agrees || p.f.Finding == Older {
+	if p.cuttable() {
 		d.CutAt = p.nextCut()
 	}
 	return d
+}
+
+// replace: the provider takes no key beside the old one, which is deleted while nobody signs.
+func (p *planner) replace() Decision {
+	op := p.r.Operation
+	switch op.Step {
+	case keystore.Scheduled:
+		return p.scheduled()
+	case keystore.Applying:
+		if d, pausing := p.pausing(); pausing {
+			return d
+		}
+		return p.act(Revoke, op.From, "key %d makes room; signing is closed until a new one is made", op.From)
+	default:
+		return p.overlap()
+	}
 }
 
 // pair: the set goes to the idle slot, which no live token uses.

@@ -78,6 +78,11 @@ func TestPlan(t *testing.T) {
 	pair := func(op *keystore.Operation, keys ...keystore.Key) keystore.Record {
 		return record("agora", 2, op, keys...)
 	}
+	replacing := func(op *keystore.Operation, keys ...keystore.Key) keystore.Record {
+		r := record("qencode", 1, op, keys...)
+		r.Operation.Mode = keystore.Replace
+		return r
+	}
 	at1to2 := func(s keystore.Step) *keystore.Operation { return &keystore.Operation{From: 1, To: 2, Step: s} }
 	scheduled := func(cut time.Duration) *keystore.Operation {
 		op := at1to2(keystore.Scheduled)
@@ -122,16 +127,37 @@ func TestPlan(t *testing.T) {
 			r: minter(at1to2(keystore.Minting), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.NotBefore = at(30 * time.Second) },
 			then: rotate.Wait, look: at(30 * time.Second),
 		},
-		"minter: minted":            {r: minter(at1to2(keystore.Minted), active, pending), then: rotate.Label},
-		"minter: labelled":          {r: minter(at1to2(keystore.Minted), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.UseAfter = at(time.Minute) }, then: rotate.Wait, look: at(time.Minute)},
-		"minter: settled":           {r: minter(at1to2(keystore.Minted), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.UseAfter = at(0) }, then: rotate.Activate},
-		"minter: immediate":         {r: minter(at1to2(keystore.Minted), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.Immediate = true }, then: rotate.Activate},
-		"minter: draining":          {r: minter(at1to2(keystore.Draining), retiring, newer), change: func(_ *keystore.Record, f *rotate.Facts) { f.Checked = at(hour) }, then: rotate.Wait, look: at(hour)},
-		"minter: drained":           {r: minter(at1to2(keystore.Draining), dead, newer), then: rotate.Revoke},
-		"minter: drained at once":   {r: minter(at1to2(keystore.Draining), retiring, newer), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.Immediate = true }, then: rotate.Revoke},
-		"minter: first key in use":  {r: minter(&keystore.Operation{To: 1, Step: keystore.Draining}, active), then: rotate.Finish},
-		"minter: retired by hand":   {r: minter(at1to2(keystore.Draining), retired, newer), then: rotate.Finish},
-		"minter: left by another":   {r: minter(nil, dead, newer), then: rotate.Revoke},
+		"minter: minted":           {r: minter(at1to2(keystore.Minted), active, pending), then: rotate.Label},
+		"minter: labelled":         {r: minter(at1to2(keystore.Minted), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.UseAfter = at(time.Minute) }, then: rotate.Wait, look: at(time.Minute)},
+		"minter: settled":          {r: minter(at1to2(keystore.Minted), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.UseAfter = at(0) }, then: rotate.Activate},
+		"minter: immediate":        {r: minter(at1to2(keystore.Minted), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.Immediate = true }, then: rotate.Activate},
+		"minter: draining":         {r: minter(at1to2(keystore.Draining), retiring, newer), change: func(_ *keystore.Record, f *rotate.Facts) { f.Checked = at(hour) }, then: rotate.Wait, look: at(hour)},
+		"minter: drained":          {r: minter(at1to2(keystore.Draining), dead, newer), then: rotate.Revoke},
+		"minter: drained at once":  {r: minter(at1to2(keystore.Draining), retiring, newer), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.Immediate = true }, then: rotate.Revoke},
+		"minter: first key in use": {r: minter(&keystore.Operation{To: 1, Step: keystore.Draining}, active), then: rotate.Finish},
+		"minter: retired by hand":  {r: minter(at1to2(keystore.Draining), retired, newer), then: rotate.Finish},
+		"minter: left by another":  {r: minter(nil, dead, newer), then: rotate.Revoke},
+		"minter: a second key is refused": {r: minter(at1to2(keystore.Intent), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) {
+			r.Operation.Alarm, r.Operation.NotBefore = "needs_replace: …", at(time.Minute)
+		}, then: rotate.Wait, look: at(time.Minute), alarm: "needs_replace"},
+
+		"replace: scheduled":               {r: replacing(scheduled(hour), active, pending), change: func(_ *keystore.Record, f *rotate.Facts) { f.Checked = at(hour) }, then: rotate.Wait, look: at(hour - 90*time.Second)},
+		"replace: near":                    {r: replacing(scheduled(time.Minute), active, pending), change: func(_ *keystore.Record, f *rotate.Facts) { f.Checked = at(-hour) }, then: rotate.Check},
+		"replace: near, unreachable":       {r: replacing(scheduled(time.Minute), active, pending), change: func(_ *keystore.Record, f *rotate.Facts) { f.Finding = rotate.Unreachable }, then: rotate.PutOff, alarm: "put off"},
+		"replace: near, gone already":      {r: replacing(scheduled(time.Minute), active, pending), change: func(_ *keystore.Record, f *rotate.Facts) { f.Finding = rotate.Missing }, then: rotate.Wait, look: at(75 * time.Second), alarm: "does not list"},
+		"replace: come":                    {r: replacing(scheduled(-15*time.Second), active, pending), then: rotate.Apply},
+		"replace: come too late":           {r: replacing(scheduled(-15*time.Minute), active, pending), then: rotate.PutOff, cut: at(lifetime + 30*time.Second)},
+		"replace: immediate":               {r: replacing(scheduled(hour), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.Immediate = true }, then: rotate.Apply},
+		"replace: deleted perhaps":         {r: replacing(at1to2(keystore.Applying), active, pending), then: rotate.Revoke},
+		"replace: deleted perhaps, failed": {r: replacing(at1to2(keystore.Applying), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.NotBefore = at(30 * time.Second) }, then: rotate.Wait, look: at(30 * time.Second)},
+		"replace: room is made":            {r: replacing(at1to2(keystore.Intent), active, pending), then: rotate.Mint},
+		"replace: in doubt":                {r: replacing(at1to2(keystore.Minting), active, pending), then: rotate.Sweep},
+		"replace: minted":                  {r: replacing(at1to2(keystore.Minted), active, pending), then: rotate.Label},
+		"replace: settled":                 {r: replacing(at1to2(keystore.Minted), active, pending), change: func(r *keystore.Record, _ *rotate.Facts) { r.Operation.UseAfter = at(0) }, then: rotate.Activate},
+		"replace: nothing is compared while the key is away": {r: replacing(at1to2(keystore.Minted), active, pending), change: func(r *keystore.Record, f *rotate.Facts) {
+			r.Operation.UseAfter, f.Checked = at(time.Minute), at(-hour)
+		}, then: rotate.Wait, look: at(time.Minute)},
+
 		"rollback window has ended": {r: minter(nil, retired, newer), change: func(r *keystore.Record, _ *rotate.Facts) { r.Keys[0].DestroyAfter = at(0) }, then: rotate.Destroy},
 		"a look from time to time":  {r: setter(nil, active), change: func(_ *keystore.Record, f *rotate.Facts) { f.Checked = at(-5 * time.Minute) }, then: rotate.Check},
 		"cannot be read": {r: setter(nil, active), change: func(_ *keystore.Record, f *rotate.Facts) {

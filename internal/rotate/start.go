@@ -14,6 +14,9 @@ type Request struct {
 	Kind keystore.Kind
 	// Immediate waits for nothing: tokens break on purpose. It takes the place of an open operation.
 	Immediate bool
+	// Replace deletes the active key before a new one is made, since the provider takes no two: tokens shorten
+	// towards the cut, then signing pauses. It takes the place of a rotation that the provider refuses.
+	Replace bool
 	// Version is the key that a rollback goes back to; 0 means the last one before the active key.
 	Version int
 }
@@ -31,6 +34,13 @@ func (s Starter) Start(r *keystore.Record, q Request, now time.Time) error {
 	if op.Kind == "" {
 		op.Kind = keystore.Rotate
 	}
+	switch {
+	case !q.Replace:
+	case op.Kind != keystore.Rotate || !op.Mode.Mints():
+		return fmt.Errorf("%w: only a key that its provider makes can be replaced by deleting it first, in a rotation", keystore.ErrIllegal)
+	default:
+		op.Mode = keystore.Replace
+	}
 	switch op.Kind {
 	case keystore.Rotate:
 		return s.rotate(r, op, now)
@@ -43,7 +53,11 @@ func (s Starter) Start(r *keystore.Record, q Request, now time.Time) error {
 
 func (s Starter) rotate(r *keystore.Record, op keystore.Operation, now time.Time) error {
 	open := r.Operation
-	if open != nil && !op.Immediate {
+	if open != nil && open.Mode == keystore.Replace {
+		op.Mode = keystore.Replace // only hastened: the old key may be deleted already
+	}
+	refused := op.Mode == keystore.Replace && open != nil && open.Mode == keystore.Overlap && open.Step == keystore.Intent
+	if open != nil && !op.Immediate && !refused {
 		return fmt.Errorf("%w: operation %s is open at %s; wait for it, or rotate immediately", keystore.ErrIllegal, open.ID, open.Step)
 	}
 	if open != nil && open.Kind == op.Kind && open.Mode == op.Mode && beforeUse(open.Step) && !restored(r) {
@@ -51,7 +65,7 @@ func (s Starter) rotate(r *keystore.Record, op keystore.Operation, now time.Time
 		return r.Supersede(op, now, s.Timing.Timing)
 	}
 	key := keystore.Key{Origin: keystore.OriginRotation, Slot: idleSlot(r)}
-	if op.Mode != keystore.Overlap {
+	if !op.Mode.Mints() {
 		secret, err := generate(r.Target.Scheme)
 		if err != nil {
 			return err
@@ -119,13 +133,13 @@ func rollbackTo(r *keystore.Record, version int) (*keystore.Key, error) {
 // begin opens op, in place of the open one if there is one. A cut is scheduled as early as it breaks no
 // token.
 func (s Starter) begin(r *keystore.Record, op keystore.Operation, now time.Time) error {
-	if r.Operation != nil {
-		return r.Supersede(op, now, s.Timing.Timing)
-	}
-	if op.Mode == keystore.Cut && !op.Immediate {
+	if op.Mode.Cuts() && !op.Immediate {
 		p := planner{r: r, t: s.Timing, now: now}
 		op.CutAt = p.nextCut()
 		op.CutUntil = op.CutAt.Add(s.Timing.cutWindow())
+	}
+	if r.Operation != nil {
+		return r.Supersede(op, now, s.Timing.Timing)
 	}
 	return r.Begin(op, now, s.Timing.Timing)
 }

@@ -48,6 +48,8 @@ func modeFromProto(m tokensvcv1.RotationMode) keystore.Mode {
 		return keystore.Cut
 	case tokensvcv1.RotationMode_ROTATION_MODE_PAIR:
 		return keystore.Pair
+	case tokensvcv1.RotationMode_ROTATION_MODE_REPLACE:
+		return keystore.Replace
 	default:
 		return ""
 	}
@@ -61,6 +63,8 @@ func modeProto(m keystore.Mode) tokensvcv1.RotationMode {
 		return tokensvcv1.RotationMode_ROTATION_MODE_CUT
 	case keystore.Pair:
 		return tokensvcv1.RotationMode_ROTATION_MODE_PAIR
+	case keystore.Replace:
+		return tokensvcv1.RotationMode_ROTATION_MODE_REPLACE
 	default:
 		return tokensvcv1.RotationMode_ROTATION_MODE_UNSPECIFIED
 	}

@@ -136,7 +136,7 @@ func start(t *testing.T, s settings) *service {
 	t.Cleanup(sign.Close)
 	o := server.Options{
 		Keys: keys, Sealer: sealer, Playbacks: playbacks, Catalogue: e.catalogue, Keyring: e.keyring, Signer: sign,
-		Timing: cfg.Timing, Accounts: map[string]string{"wowza-main": "wowza"}, MaxBody: maxBody,
+		Timing: cfg.Timing, Accounts: map[string]string{"wowza-main": "wowza", "qencode-main": "qencode"}, MaxBody: maxBody,
 		RequestTimeout: 10 * time.Second, Log: log, Now: e.clock.now, Rotation: rotation(e.clock.now),
 	}
 	if s.options != nil {

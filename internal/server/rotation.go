@@ -82,14 +82,17 @@ func (s *rotationService) StartRotation(ctx context.Context, r *tokensvcv1.Start
 	if r.GetVersion() != 0 && !r.GetRollback() {
 		return nil, tokens.ParamError(tokens.InvalidArgument, "version", "only a rollback goes to a version; a rotation makes a new one")
 	}
-	request := rotate.Request{Kind: keystore.Rotate, Immediate: r.GetImmediate(), Version: int(r.GetVersion())}
+	if r.GetReplace() && r.GetRollback() {
+		return nil, tokens.ParamError(tokens.InvalidArgument, "replace", "a rollback makes no key; leave replace out")
+	}
+	request := rotate.Request{Kind: keystore.Rotate, Immediate: r.GetImmediate(), Replace: r.GetReplace(), Version: int(r.GetVersion())}
 	if r.GetRollback() {
 		request.Kind = keystore.Rollback
 	}
 	starter := rotate.Starter{Sealer: s.keys.sealer, Timing: s.Timing}
 	var opened keystore.Operation
 	_, err = s.keys.change(ctx, r.GetTargetId(), func(record *keystore.Record) error {
-		if op := record.Operation; op != nil && !r.GetImmediate() && !r.GetRollback() {
+		if op := record.Operation; op != nil && !r.GetImmediate() && !r.GetRollback() && !r.GetReplace() {
 			return refuse(tokens.OperationOpen, "operation %s of target %q is under way at %s; wait for it, or rotate immediately", op.ID, record.Target.ID, op.Step)
 		}
 		if err := starter.Start(record, request, s.now()); err != nil {
@@ -113,8 +116,8 @@ func operationOf(record *keystore.Record) keystore.Operation {
 }
 
 func (s *rotationService) adopt(ctx context.Context, r *tokensvcv1.StartRotationRequest) (*tokensvcv1.StartRotationResponse, error) {
-	if r.GetImmediate() || r.GetRollback() || r.GetVersion() != 0 {
-		return nil, tokens.ParamError(tokens.InvalidArgument, "foreign_max_lifetime", "a secret is either taken over or replaced; leave immediate, rollback and version out")
+	if r.GetImmediate() || r.GetRollback() || r.GetReplace() || r.GetVersion() != 0 {
+		return nil, tokens.ParamError(tokens.InvalidArgument, "foreign_max_lifetime", "a secret is either taken over or replaced; leave immediate, rollback, replace and version out")
 	}
 	if s.Adopt == nil {
 		return nil, refuse(tokens.NoCredentials, "this process holds no credentials for the provider; run `tokensvc serve --sync`")

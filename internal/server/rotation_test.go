@@ -115,6 +115,9 @@ func TestRotationRefuses(t *testing.T) {
 		"nothing to go back":   {&pb.StartRotationRequest{TargetId: "stage", Rollback: true}, tokens.IllegalMove},
 		"adopt and roll back":  {&pb.StartRotationRequest{TargetId: "stage", Rollback: true, ForeignMaxLifetime: durationpb.New(time.Hour)}, tokens.InvalidArgument},
 		"the vendor refuses":   {&pb.StartRotationRequest{TargetId: "stage", ForeignMaxLifetime: durationpb.New(time.Hour)}, tokens.ProviderFailed},
+		"replace a secret":     {&pb.StartRotationRequest{TargetId: "stage", Replace: true}, tokens.IllegalMove},
+		"replace and go back":  {&pb.StartRotationRequest{TargetId: "stage", Replace: true, Rollback: true}, tokens.InvalidArgument},
+		"replace and adopt":    {&pb.StartRotationRequest{TargetId: "stage", Replace: true, ForeignMaxLifetime: durationpb.New(time.Hour)}, tokens.InvalidArgument},
 		"a negative version":   {&pb.StartRotationRequest{TargetId: "stage", Rollback: true, Version: -1}, tokens.InvalidArgument},
 		"a lifetime of no end": {&pb.StartRotationRequest{TargetId: "stage", ForeignMaxLifetime: durationpb.New(9999 * time.Hour)}, tokens.InvalidArgument},
 	} {
@@ -132,6 +135,46 @@ func TestRotationRefuses(t *testing.T) {
 	plain.stage(t)
 	_, err = plain.rotation.StartRotation(t.Context(), &pb.StartRotationRequest{TargetId: "stage", ForeignMaxLifetime: durationpb.New(time.Hour)})
 	wantReason(t, err, tokens.NoCredentials)
+}
+
+// TestReplacementTakesTheRefusedRotationsPlace: where the provider takes no second key, only the word of a person
+// deletes the first one.
+func TestReplacementTakesTheRefusedRotationsPlace(t *testing.T) {
+	e := start(t, settings{})
+	p := provider{name: "qencode"}
+	for _, other := range providers() {
+		if other.name == p.name {
+			p = other
+		}
+	}
+	p.target.Account, p.target.Resources, p.target.MaxTokenLifetime = "qencode-main", []string{"stream:s1"}, durationpb.New(time.Hour)
+	_, err := e.keys.CreateTarget(t.Context(), &pb.CreateTargetRequest{Target: p.target})
+	check(t, err)
+	id := p.target.GetId()
+	none, err := e.rotation.StartRotation(t.Context(), &pb.StartRotationRequest{TargetId: id, Replace: true})
+	if reasonOf(t, err) != tokens.IllegalMove {
+		t.Errorf("without a key to delete: %v, %v", none, err)
+	}
+	e.importKey(t, p, 1, true)
+	refused, err := e.rotation.StartRotation(t.Context(), &pb.StartRotationRequest{TargetId: id})
+	check(t, err)
+	e.clock.advance(time.Millisecond)
+	replacing, err := e.rotation.StartRotation(t.Context(), &pb.StartRotationRequest{TargetId: id, Replace: true})
+	check(t, err)
+	op := replacing.GetOperation()
+	if op.GetMode() != pb.RotationMode_ROTATION_MODE_REPLACE || op.GetStep() != pb.OperationStep_OPERATION_STEP_SCHEDULED ||
+		!op.GetCutTime().AsTime().Equal(e.clock.now().Add(time.Hour+30*time.Second)) {
+		t.Errorf("%v", op)
+	}
+	got, err := e.rotation.GetOperation(t.Context(), &pb.GetOperationRequest{Id: refused.GetOperation().GetId()})
+	if err != nil || got.GetOperation().GetOutcome() != pb.OperationOutcome_OPERATION_OUTCOME_SUPERSEDED {
+		t.Errorf("%v, %v", got, err)
+	}
+	_, err = e.rotation.StartRotation(t.Context(), &pb.StartRotationRequest{TargetId: id, Replace: true})
+	wantReason(t, err, tokens.IllegalMove)
+	p.target.Rotation = &pb.RotationPolicy{Mode: pb.RotationMode_ROTATION_MODE_REPLACE}
+	_, err = e.keys.UpdateTarget(t.Context(), &pb.UpdateTargetRequest{Target: p.target})
+	wantReason(t, err, tokens.InvalidArgument)
 }
 
 // TestWatchOperation: over both doors a watch sends the operation as it is, then each change, and ends when it

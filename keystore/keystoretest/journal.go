@@ -114,6 +114,25 @@ func testRotation(t *testing.T, h *harness) {
 	}
 }
 
+// testReplacement: an operation that deletes the old key first, as far as its cut.
+func testReplacement(t *testing.T, h *harness) {
+	h.rotation(t, "event", operationID(1))
+	timing := keystore.DefaultTiming()
+	cut := h.clock.Now().Add(7 * time.Hour)
+	got := h.update(t, "event", func(r *keystore.Record) error {
+		op := keystore.Operation{ID: operationID(2), Kind: keystore.Rotate, Mode: keystore.Replace, CutAt: cut, CutUntil: cut.Add(time.Hour)}
+		op.To = r.Add(keystore.Key{Origin: keystore.OriginRotation}, h.clock.Now()).Version
+		return r.Supersede(op, h.clock.Now(), timing)
+	})
+	wantEqual(t, h.get(t, "event"), got)
+	h.clock.Advance(cut.Add(time.Minute).Sub(h.clock.Now()))
+	got = h.update(t, "event", func(r *keystore.Record) error { return r.Advance(keystore.Applying, h.clock.Now(), timing) })
+	if op := h.operation(t, operationID(2)); op.Mode != keystore.Replace || op.Step != keystore.Applying {
+		t.Fatalf("operation %+v", op)
+	}
+	wantEqual(t, h.get(t, "event"), got)
+}
+
 func testOneOpen(t *testing.T, h *harness) {
 	h.rotation(t, "event", operationID(1))
 	want := h.get(t, "event")

@@ -40,6 +40,7 @@ func Run(t *testing.T, c Config) {
 		"delete":                         testDelete,
 		"operation keeps every field":    testOperationFields,
 		"rotation is journaled":          testRotation,
+		"replacement is journaled":       testReplacement,
 		"one open operation":             testOneOpen,
 		"operation ids are used once":    testOperationIDs,
 		"journal is all or nothing":      testJournalWhole,

@@ -38,6 +38,9 @@ const (
 	RotationMode_ROTATION_MODE_CUT RotationMode = 2
 	// Two slots used in turn: two Wowza stream targets, two Agora domains.
 	RotationMode_ROTATION_MODE_PAIR RotationMode = 3
+	// The provider makes the key and accepts one at a time: tokens shorten towards the cut, signing pauses, the
+	// old key is deleted and a new one made. Only operations have it, since it has to be asked for each time.
+	RotationMode_ROTATION_MODE_REPLACE RotationMode = 4
 )
 
 // Enum value maps for RotationMode.
@@ -47,12 +50,14 @@ var (
 		1: "ROTATION_MODE_OVERLAP",
 		2: "ROTATION_MODE_CUT",
 		3: "ROTATION_MODE_PAIR",
+		4: "ROTATION_MODE_REPLACE",
 	}
 	RotationMode_value = map[string]int32{
 		"ROTATION_MODE_UNSPECIFIED": 0,
 		"ROTATION_MODE_OVERLAP":     1,
 		"ROTATION_MODE_CUT":         2,
 		"ROTATION_MODE_PAIR":        3,
+		"ROTATION_MODE_REPLACE":     4,
 	}
 )
 
@@ -2006,10 +2011,11 @@ const file_tokensvc_v1_key_service_proto_rawDesc = "" +
 	"\vupdate_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12/\n" +
 	"\tresources\x18\f \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\x02\"\ar\x05\x10\x01(\x80\x02R\tresources\x127\n" +
-	"\brotation\x18\r \x01(\v2\x1b.tokensvc.v1.RotationPolicyR\brotation\"\xd8\x02\n" +
+	"\brotation\x18\r \x01(\v2\x1b.tokensvc.v1.RotationPolicyR\brotation\"\xda\x02\n" +
 	"\x0eRotationPolicy\x12C\n" +
-	"\x05every\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\f\"\x06\b\x80\x86\xb0\x96\x012\x02\b\x01R\x05every\x127\n" +
-	"\x04mode\x18\x02 \x01(\x0e2\x19.tokensvc.v1.RotationModeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04mode\x12\x1f\n" +
+	"\x05every\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\f\"\x06\b\x80\x86\xb0\x96\x012\x02\b\x01R\x05every\x129\n" +
+	"\x04mode\x18\x02 \x01(\x0e2\x19.tokensvc.v1.RotationModeB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x04R\x04mode\x12\x1f\n" +
 	"\x06window\x18\x03 \x01(\tB\a\xbaH\x04r\x02(\vR\x06window\x12\x1d\n" +
 	"\n" +
 	"sole_owner\x18\x04 \x01(\bR\tsoleOwner\x12%\n" +
@@ -2109,12 +2115,13 @@ const file_tokensvc_v1_key_service_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\aversion\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\"8\n" +
 	"\x12DestroyKeyResponse\x12\"\n" +
-	"\x03key\x18\x01 \x01(\v2\x10.tokensvc.v1.KeyR\x03key*w\n" +
+	"\x03key\x18\x01 \x01(\v2\x10.tokensvc.v1.KeyR\x03key*\x92\x01\n" +
 	"\fRotationMode\x12\x1d\n" +
 	"\x19ROTATION_MODE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ROTATION_MODE_OVERLAP\x10\x01\x12\x15\n" +
 	"\x11ROTATION_MODE_CUT\x10\x02\x12\x16\n" +
-	"\x12ROTATION_MODE_PAIR\x10\x03*v\n" +
+	"\x12ROTATION_MODE_PAIR\x10\x03\x12\x19\n" +
+	"\x15ROTATION_MODE_REPLACE\x10\x04*v\n" +
 	"\vDriftAnswer\x12\x1c\n" +
 	"\x18DRIFT_ANSWER_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12DRIFT_ANSWER_ALERT\x10\x01\x12\x16\n" +

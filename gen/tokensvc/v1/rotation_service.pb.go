@@ -88,15 +88,16 @@ type OperationStep int32
 const (
 	// Never returned.
 	OperationStep_OPERATION_STEP_UNSPECIFIED OperationStep = 0
-	// Decided; the provider has not been touched (overlap).
+	// Decided; the provider has not been touched (overlap), or has deleted the old key (replace).
 	OperationStep_OPERATION_STEP_INTENT OperationStep = 1
-	// A key may have been asked for (overlap).
+	// A key may have been asked for (overlap, replace).
 	OperationStep_OPERATION_STEP_MINTING OperationStep = 2
-	// The new secret is safe, and waits until the edges know it (overlap).
+	// The new secret is safe, and waits until the edges know it (overlap, replace).
 	OperationStep_OPERATION_STEP_MINTED OperationStep = 3
-	// The old key's tokens shorten towards the cut (cut).
+	// The old key's tokens shorten towards the cut (cut, replace).
 	OperationStep_OPERATION_STEP_SCHEDULED OperationStep = 4
-	// The new secret is being written to its slot; in mode cut signing is closed.
+	// The new secret is being written to its slot; in mode cut signing is closed. In mode replace the old key is
+	// being deleted, and signing is closed until the operation is done.
 	OperationStep_OPERATION_STEP_APPLYING OperationStep = 5
 	// The provider's API has the secret; its edges may not (cut, pair).
 	OperationStep_OPERATION_STEP_APPLIED OperationStep = 6
@@ -235,7 +236,7 @@ type Operation struct {
 	ToVersion int32 `protobuf:"varint,7,opt,name=to_version,json=toVersion,proto3" json:"to_version,omitempty"`
 	// Where it stands.
 	Step OperationStep `protobuf:"varint,8,opt,name=step,proto3,enum=tokensvc.v1.OperationStep" json:"step,omitempty"`
-	// The end of the old key's tokens (cut).
+	// The end of the old key's tokens (cut, replace).
 	CutTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=cut_time,json=cutTime,proto3" json:"cut_time,omitempty"`
 	// When signing opens again with the old key if nobody has carried out the cut.
 	CutEndTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=cut_end_time,json=cutEndTime,proto3" json:"cut_end_time,omitempty"`
@@ -631,8 +632,13 @@ type StartRotationRequest struct {
 	// Take over the secret that stands at the provider, instead of replacing it. Tokens of its former signer may
 	// live for this long, and no cut comes earlier. Not with immediate or rollback.
 	ForeignMaxLifetime *durationpb.Duration `protobuf:"bytes,5,opt,name=foreign_max_lifetime,json=foreignMaxLifetime,proto3" json:"foreign_max_lifetime,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Delete the active key before a new one is made, since the provider accepts one at a time: the alarm of an
+	// operation that begins with needs_replace says so. Tokens shorten towards a cut, then signing pauses. It takes
+	// the place of a rotation that the provider refuses. Only where the provider makes the keys, and not with
+	// rollback.
+	Replace       bool `protobuf:"varint,6,opt,name=replace,proto3" json:"replace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartRotationRequest) Reset() {
@@ -698,6 +704,13 @@ func (x *StartRotationRequest) GetForeignMaxLifetime() *durationpb.Duration {
 		return x.ForeignMaxLifetime
 	}
 	return nil
+}
+
+func (x *StartRotationRequest) GetReplace() bool {
+	if x != nil {
+		return x.Replace
+	}
+	return false
 }
 
 // StartRotationResponse carries the operation.
@@ -1102,13 +1115,14 @@ const file_tokensvc_v1_rotation_service_proto_rawDesc = "" +
 	"\ttarget_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(?R\btargetId\"{\n" +
 	"\x14PlanRotationResponse\x12-\n" +
 	"\x04plan\x18\x01 \x01(\v2\x19.tokensvc.v1.RotationPlanR\x04plan\x124\n" +
-	"\toperation\x18\x02 \x01(\v2\x16.tokensvc.v1.OperationR\toperation\"\xfb\x01\n" +
+	"\toperation\x18\x02 \x01(\v2\x16.tokensvc.v1.OperationR\toperation\"\x95\x02\n" +
 	"\x14StartRotationRequest\x12&\n" +
 	"\ttarget_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(?R\btargetId\x12\x1c\n" +
 	"\timmediate\x18\x02 \x01(\bR\timmediate\x12\x1a\n" +
 	"\brollback\x18\x03 \x01(\bR\brollback\x12!\n" +
 	"\aversion\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\aversion\x12^\n" +
-	"\x14foreign_max_lifetime\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xe7\x84\x0f2\x02\b\x01R\x12foreignMaxLifetime\"M\n" +
+	"\x14foreign_max_lifetime\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\xe7\x84\x0f2\x02\b\x01R\x12foreignMaxLifetime\x12\x18\n" +
+	"\areplace\x18\x06 \x01(\bR\areplace\"M\n" +
 	"\x15StartRotationResponse\x124\n" +
 	"\toperation\x18\x01 \x01(\v2\x16.tokensvc.v1.OperationR\toperation\"0\n" +
 	"\x13GetOperationRequest\x12\x19\n" +

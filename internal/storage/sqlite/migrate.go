@@ -15,7 +15,7 @@ import (
 var migrations embed.FS
 
 // schemaLatest is the version of the newest migration; a test compares it with the files.
-const schemaLatest = 5
+const schemaLatest = 6
 
 const versionTable = "schema_versions"
 
