@@ -53,6 +53,21 @@ type Key interface {
 	Verify(p Presented, now time.Time) error
 }
 
+// Prover is a key whose signature checks cost enough to be remembered: what it proved once about a token
+// holds for as long as the key does.
+type Prover interface {
+	Key
+	// Prove checks the form and the signature of a token, and returns what the token says. Errors wrap
+	// ErrRefused. Prove and then Statement.Check decide as Verify does.
+	Prove(token string) (Statement, error)
+}
+
+// Statement is what a token says whose signature has been checked. It is safe for concurrent use.
+type Statement interface {
+	// Check holds what the token says against the moment and what is asked for. p.Token is not looked at.
+	Check(p Presented, now time.Time) error
+}
+
 // Params is what a format needs to sign one token. Each format has a type of its own, so that a Go
 // caller gets typed fields: wowza.Params, akamai.Params, qencode.Params, agora.Params.
 type Params interface {

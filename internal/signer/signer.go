@@ -29,13 +29,16 @@ type Config struct {
 	MaxWait time.Duration
 	// SharedTokens bounds the cache of shared tokens; one takes about a kilobyte.
 	SharedTokens int
+	// ProvenTokens bounds the memory of tokens whose costly signature has been checked; one takes about
+	// two kilobytes.
+	ProvenTokens int
 }
 
 // DefaultConfig returns the defaults for a machine of the given number of CPUs.
 func DefaultConfig(cpus int) Config {
 	return Config{
 		Timing: keystore.DefaultTiming(), Propagation: time.Minute, MaxCall: 30 * time.Second,
-		Workers: cpus, Queue: 256 * cpus, MaxWait: 2 * time.Second, SharedTokens: 16384,
+		Workers: cpus, Queue: 256 * cpus, MaxWait: 2 * time.Second, SharedTokens: 16384, ProvenTokens: 16384,
 	}
 }
 
@@ -68,6 +71,7 @@ type Signer struct {
 	pool   *Pool // signs
 	checks *Pool // verifies
 	shared *SharedTokens
+	proven proven
 	cfg    Config
 	now    func() time.Time
 }
@@ -77,7 +81,7 @@ func New(keys *Keyring, cfg Config, now func() time.Time) *Signer {
 	pool := NewPool(cfg.Workers, cfg.Queue, cfg.MaxWait)
 	return &Signer{
 		keys: keys, pool: pool, checks: newPool(checks(), (cfg.Workers+1)/2, cfg.Queue, cfg.MaxWait),
-		shared: NewSharedTokens(pool, cfg.SharedTokens), cfg: cfg, now: now,
+		shared: NewSharedTokens(pool, cfg.SharedTokens), proven: newProven(cfg.ProvenTokens), cfg: cfg, now: now,
 	}
 }
 

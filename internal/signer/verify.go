@@ -21,7 +21,17 @@ func (s *Signer) Verify(ctx context.Context, targetID string, p tokens.Presented
 	if !target.costly() {
 		return target.verify(p, now)
 	}
-	return await(ctx, s.checks, func() (*Key, error) { return target.verify(p, now) })
+	if k, statement, ok := s.proven.of(target, p.Token); ok {
+		return target.settle(k, statement.Check(p, now), now)
+	}
+	return await(ctx, s.checks, func() (*Key, error) {
+		k, statement, err := target.prove(p.Token)
+		if err != nil {
+			return nil, err
+		}
+		s.proven.remember(k, p.Token, statement)
+		return target.settle(k, statement.Check(p, now), now)
+	})
 }
 
 // Explain decodes a token against a target's keys, as Verify judges it.
@@ -94,20 +104,54 @@ func (t *Target) costly() bool {
 }
 
 func (t *Target) verify(p tokens.Presented, now time.Time) (*Key, error) {
-	var verdict error = tokens.Refuse(tokens.UnknownKey, "target %q has no key that is accepted", t.ID)
+	verdict := t.noKey()
 	for _, k := range t.Keys {
-		switch err := k.Verify(p, now); {
-		case err == nil && k.Accepted(now):
-			return k, nil
-		case err != nil && k.Accepted(now) && tokens.TellsMore(err, verdict):
+		accepted, err := t.settle(k, k.Verify(p, now), now)
+		if err == nil {
+			return accepted, nil
+		}
+		if (k.Accepted(now) && tokens.TellsMore(err, verdict)) || tokens.ReasonOf(err) == tokens.KeyRetired {
 			verdict = err
-		case err == nil:
-			if ended := k.ended(now); ended != nil {
-				verdict = ended
-			}
 		}
 	}
 	return nil, verdict
+}
+
+// prove returns the key that made the token, whether it still counts or not, and what the token says.
+func (t *Target) prove(token string) (*Key, tokens.Statement, error) {
+	verdict := t.noKey()
+	for _, k := range t.Keys {
+		prover, ok := k.Key.(tokens.Prover)
+		if !ok {
+			continue
+		}
+		statement, err := prover.Prove(token)
+		if err == nil {
+			return k, statement, nil
+		}
+		if tokens.TellsMore(err, verdict) {
+			verdict = err
+		}
+	}
+	return nil, nil, verdict
+}
+
+// settle turns a key's own verdict into the target's: a good token counts only under a key that does.
+func (t *Target) settle(k *Key, err error, now time.Time) (*Key, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case k.Accepted(now):
+		return k, nil
+	}
+	if ended := k.ended(now); ended != nil {
+		return nil, ended
+	}
+	return nil, t.noKey()
+}
+
+func (t *Target) noKey() error {
+	return tokens.Refuse(tokens.UnknownKey, "target %q has no key that is accepted", t.ID)
 }
 
 func (t *Target) explain(p tokens.Presented, now time.Time) tokens.Explanation {

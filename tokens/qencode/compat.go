@@ -101,5 +101,5 @@ func (k *CompatKey) Verify(p tokens.Presented, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return s.check(p, now)
+	return s.Check(p, now)
 }

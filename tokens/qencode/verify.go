@@ -11,14 +11,23 @@ import (
 // the payload: exp (exclusive, required), nbf, lifetime and uri. Header and payload must be JSON
 // without repeated members, and the parts strict base64url.
 func (p public) Verify(presented tokens.Presented, now time.Time) error {
-	s, err := p.authentic(presented.Token)
+	s, err := p.Prove(presented.Token)
 	if err != nil {
 		return err
 	}
-	if err := s.checkHygiene(); err != nil {
-		return err
+	return s.Check(presented, now)
+}
+
+// Prove implements tokens.Prover: the checks of Verify up to the signature, and the types of the payload.
+func (p public) Prove(token string) (tokens.Statement, error) {
+	s, err := p.authentic(token)
+	if err != nil {
+		return nil, err
 	}
-	return s.check(presented, now)
+	if err := s.checkHygiene(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // authentic returns what a token says once its signature has been checked.
@@ -43,7 +52,8 @@ func (p *public) authentic(token string) (*statement, error) {
 	return s, nil
 }
 
-func (s *statement) check(p tokens.Presented, now time.Time) error {
+// Check implements tokens.Statement: the checks of Verify on the payload.
+func (s *statement) Check(p tokens.Presented, now time.Time) error {
 	if err := s.checkExpiry(now, p.Leeway); err != nil {
 		return err
 	}
