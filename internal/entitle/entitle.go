@@ -25,6 +25,9 @@ type Request struct {
 	Viewer   string
 	Viewing  Viewing
 	Now      time.Time
+	// GrantID is the grant of the session that asks to go on; empty for a new one. Its play has been
+	// counted.
+	GrantID string
 }
 
 // Viewing is where a viewer watches from and on what, as the caller vouches for it.
@@ -141,8 +144,11 @@ type Created struct {
 // Store keeps grants and products. It is safe for concurrent use, also by several processes. The
 // sentinels are those of package keystore.
 type Store interface {
-	// CreateGrants adds grants in one transaction; each has its own outcome, in order. Their errors:
-	// ErrNotFound (no such playback or product), ErrMismatch (the idempotency key names another grant).
+	// CreateGrants adds grants in one transaction; each has its own outcome, in order. The caller sets ID,
+	// CreatedAt and Start; State, Plays and what revoking sets do not count. A grant whose Start is its
+	// CreatedAt has named none. Their errors: ErrMismatch (the idempotency key names another grant);
+	// ErrEnded (it would never count); ErrNotFound (no such playback or product); ErrConflict (the id is
+	// taken).
 	CreateGrants(ctx context.Context, grants []Grant) ([]Created, error)
 	// Grant returns one grant. ErrNotFound.
 	Grant(ctx context.Context, id string) (Grant, error)

@@ -2,5 +2,10 @@ package entitle
 
 import "errors"
 
-// ErrMismatch marks an idempotency key that names another grant.
-var ErrMismatch = errors.New("idempotency key used for another grant")
+// Sentinels of Store.
+var (
+	// ErrMismatch marks an idempotency key that names another grant.
+	ErrMismatch = errors.New("idempotency key used for another grant")
+	// ErrEnded marks a grant whose end is not after its making.
+	ErrEnded = errors.New("ends before it is made")
+)
