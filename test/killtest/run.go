@@ -58,7 +58,7 @@ func (r *run) play(ctx context.Context) (err error) {
 		defer close(watched)
 		v.watch(watching)
 	}()
-	err = r.rotate(ctx)
+	last, err := r.rotate(ctx)
 	stopWatching()
 	<-watched
 	r.Signs, r.Asked, r.Refused = v.signs, v.asked, v.refused
@@ -71,34 +71,45 @@ func (r *run) play(ctx context.Context) (err error) {
 	for _, a := range r.world.Accidents() {
 		r.violation("%s", a)
 	}
-	return r.judge(ctx, v.lastKey)
+	return r.judge(ctx, last)
 }
 
-// rotate rotates the key through the trouble, and stays until the edges have learned all.
-func (r *run) rotate(ctx context.Context) error {
-	if err := r.await(ctx, patience, "a first sign", func() (bool, error) {
-		_, err := r.world.Sign(ctx)
-		return err == nil, nil
-	}); err != nil {
-		return err
+// rotate rotates the key through the trouble, and stays until the edges have learned all. It returns the key that
+// signs then.
+func (r *run) rotate(ctx context.Context) (last string, err error) {
+	if _, err := r.signingKey(ctx); err != nil {
+		return "", err
 	}
 	r.trouble.begin(ctx, r.world)
 	defer func() { r.Kills = r.trouble.end(r.world) }()
-	err := r.await(ctx, patience, "a rotation that is accepted", func() (bool, error) {
+	err = r.await(ctx, patience, "a rotation that is accepted", func() (bool, error) {
 		err := r.world.Rotate(ctx, false)
 		// One that was accepted may have been cut off from its answer.
 		return err == nil || reasonOf(err) == "OPERATION_OPEN", nil
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	r.log("run", "the rotation is accepted")
 	if err := r.close(ctx); err != nil {
-		return err
+		return "", err
 	}
 	r.log("run", "the operation is closed")
-	r.Kills = r.trouble.end(r.world)
-	return sleep(ctx, propagation+snapshotAge)
+	r.trouble.end(r.world)
+	if err := sleep(ctx, propagation+snapshotAge); err != nil {
+		return "", err
+	}
+	return r.signingKey(ctx)
+}
+
+// signingKey signs, as soon as that is possible, and returns the key.
+func (r *run) signingKey(ctx context.Context) (key string, err error) {
+	err = r.await(ctx, patience, "a sign", func() (bool, error) {
+		c, err := r.world.Sign(ctx)
+		key = c.GetKey()
+		return err == nil, nil
+	})
+	return key, err
 }
 
 // close waits for the end of the operation, and does what a person has to do meanwhile.
