@@ -68,6 +68,7 @@ type Catalogue struct {
 	store   Store
 	log     *slog.Logger
 	entries sync.Map   // id -> *Entry
+	routes  routes     // path -> entries
 	mu      sync.Mutex // one writer at a time
 }
 
@@ -106,12 +107,12 @@ func (c *Catalogue) Refresh(ctx context.Context) error {
 	for _, p := range all {
 		present[p.ID] = struct{}{}
 		if old := c.Get(p.ID); old == nil || old.Revision != p.Revision {
-			c.entries.Store(p.ID, NewEntry(p))
+			c.put(NewEntry(p))
 		}
 	}
 	c.entries.Range(func(id, _ any) bool {
 		if _, ok := present[id.(string)]; !ok { //nolint:errcheck // only strings are keys
-			c.entries.Delete(id)
+			c.remove(id.(string)) //nolint:errcheck // only strings are keys
 		}
 		return true
 	})
@@ -125,14 +126,24 @@ func (c *Catalogue) RefreshOne(ctx context.Context, id string) error {
 	p, err := c.store.GetPlayback(ctx, id)
 	switch {
 	case err == nil:
-		c.entries.Store(id, NewEntry(p))
+		c.put(NewEntry(p))
 		return nil
 	case errors.Is(err, keystore.ErrNotFound):
-		c.entries.Delete(id)
+		c.remove(id)
 		return nil
 	default:
 		return fmt.Errorf("read playback %q: %w", id, err)
 	}
+}
+
+func (c *Catalogue) put(e *Entry) {
+	c.routes.replace(c.Get(e.ID), e)
+	c.entries.Store(e.ID, e)
+}
+
+func (c *Catalogue) remove(id string) {
+	c.routes.replace(c.Get(id), nil)
+	c.entries.Delete(id)
 }
 
 // Run refreshes on every hint and at least every poll, until ctx ends. Bursts of hints share one

@@ -1,0 +1,122 @@
+package playback
+
+import (
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// maxAt bounds how many playbacks one path is tried against.
+const maxAt = 16
+
+// routes finds playbacks by the paths of their files: what an EdgeAuth list opens, else the playlist and what
+// stands in its directory. Reads take no lock; the catalogue's lock orders the writes.
+type routes struct {
+	places sync.Map // directory with its final slash, or one path -> *place
+}
+
+// place holds the playbacks of one directory or path.
+type place struct {
+	entries sync.Map // id -> *Entry
+	count   int      // of the writer's
+}
+
+// replace takes old out and puts next in; either may be nil.
+func (r *routes) replace(old, next *Entry) {
+	if old != nil {
+		for _, at := range old.places() {
+			if p, ok := r.at(at); ok {
+				p.entries.Delete(old.ID)
+				p.count--
+				if p.count == 0 {
+					r.places.Delete(at)
+				}
+			}
+		}
+	}
+	if next != nil {
+		for _, at := range next.places() {
+			p, ok := r.at(at)
+			if !ok {
+				p = &place{}
+				r.places.Store(at, p)
+			}
+			p.entries.Store(next.ID, next)
+			p.count++
+		}
+	}
+}
+
+func (r *routes) at(at string) (*place, bool) {
+	if p, ok := r.places.Load(at); ok {
+		return p.(*place), true //nolint:errcheck // only *place is ever stored
+	}
+	return nil, false
+}
+
+// At yields the playbacks that a path may belong to, at most 16: those whose playlist it is, then those of the
+// closest directory. The path is absolute and clean, as an edge has seen it. Whether a token opens it is
+// another question.
+func (c *Catalogue) At(path string) iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		var tried []*Entry
+		more := true
+		for at := path; at != "" && more; at = parent(at) {
+			p, ok := c.routes.at(at)
+			if !ok {
+				continue
+			}
+			p.entries.Range(func(_, held any) bool {
+				e := held.(*Entry) //nolint:errcheck // only *Entry is ever stored
+				if !slices.Contains(tried, e) {
+					tried = append(tried, e)
+					more = yield(e) && len(tried) < maxAt
+				}
+				return more
+			})
+		}
+	}
+}
+
+// parent returns the directory that a place stands in, with its final slash, or "".
+func parent(at string) string {
+	return at[:strings.LastIndexByte(strings.TrimSuffix(at, "/"), '/')+1]
+}
+
+// Covers reports whether a path may belong to the playback.
+func (e *Entry) Covers(path string) bool {
+	return slices.ContainsFunc(e.places(), func(at string) bool {
+		return path == at || (strings.HasSuffix(at, "/") && strings.HasPrefix(path, at))
+	})
+}
+
+// places returns where the playback's files stand, each once: directories with their final slash, and single
+// paths.
+func (e *Entry) places() []string {
+	var places []string
+	add := func(at string) {
+		if strings.HasPrefix(at, "/") && !slices.Contains(places, at) {
+			places = append(places, at)
+		}
+	}
+	if e.EdgeAuth != nil && len(e.EdgeAuth.ACL) > 0 {
+		for _, entry := range e.EdgeAuth.ACL {
+			add(strings.TrimSuffix(entry, "*"))
+		}
+		return places
+	}
+	for slot := range e.slots() {
+		at, _ := e.URLAt(slot)
+		path := tokens.RawPath(at)
+		add(path)
+		if dir := parent(path); dir != "/" {
+			add(dir)
+		} else { // a playlist at the root has its files in a directory of its name, or nobody could tell whose they are
+			add(strings.TrimSuffix(path, ".m3u8") + "/")
+		}
+	}
+	return places
+}
