@@ -32,6 +32,7 @@ type playbackFlags struct {
 	alternateURL           string
 	alternateStreamID      string
 	ttl, expiryGranularity time.Duration
+	policy                 policyFlags
 }
 
 func (f *playbackFlags) bind(cmd *cobra.Command) {
@@ -53,6 +54,7 @@ func (f *playbackFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&f.bindIP, "bind-ip", false, "bind tokens to the viewer's address (hdnts, EdgeAuth)")
 	flags.DurationVar(&f.ttl, "ttl", time.Hour, "lifetime of a token when the caller asks for none")
 	flags.DurationVar(&f.expiryGranularity, "expiry-granularity", 0, "round expiries up to a multiple, so that viewers share tokens")
+	f.policy.bind(flags)
 }
 
 // apply writes the flags that were given into p and returns their field paths.
@@ -119,7 +121,8 @@ func (f *playbackFlags) apply(cmd *cobra.Command, p *tokensvcv1.Playback) ([]str
 			p.IpBinding = tokensvcv1.IpBinding_IP_BINDING_EXACT
 		}
 	})
-	return paths, nil
+	policyPaths, err := f.policy.apply(cmd.Flags(), p)
+	return append(paths, policyPaths...), err
 }
 
 // bindingField returns the path of the field that a flag sets, below its scheme's binding.
@@ -246,6 +249,7 @@ func printPlayback(w io.Writer, p *tokensvcv1.Playback) error {
 		"playback", p.GetId(), "target", p.GetTargetId(), "url", p.GetUrl(), "description", p.GetDescription(), "bound to", binding(p),
 		"alternate url", p.GetAlternate().GetUrl(), "alternate stream", p.GetAlternate().GetStreamId(),
 		"ttl", span(p.GetTtl()), "expiry granularity", span(p.GetExpiryGranularity()), "ip binding", bindIP,
+		"access", accessText(p.GetAccess()), "sessions", sessionsText(p.GetSessions()),
 		"managed by", managed, "created", instant(p.GetCreateTime()), "updated", instant(p.GetUpdateTime()),
 	)
 }

@@ -85,7 +85,7 @@ func matrix() []layer {
 		{folder: "internal/bench", imports: []string{"gen/...", "tokens/...", "keystore/...", "internal/..."}},
 
 		{folder: "cmd/tokensvc", imports: []string{
-			"gen/...", "tokens/...", "keystore", "internal/app", "internal/config", "internal/keyimport", "internal/obs", "internal/offline", "internal/schemes",
+			"gen/...", "tokens/...", "keystore", "internal/app", "internal/config", "internal/keyimport", "internal/obs", "internal/offline", "internal/playback", "internal/schemes",
 		}},
 		{folder: "gen", imports: nothing},
 		{folder: "test", imports: []string{"gen/...", "tokens/...", "keystore/...", "internal/..."}},
@@ -95,7 +95,7 @@ func matrix() []layer {
 // testOnly returns what the tests of any layer above tokens may import besides: the suites and the
 // parts that real stores and servers are put together from.
 func testOnly() []string {
-	return []string{"tokens/...", "keystore/...", "internal/storage/...", "internal/playback/...", "internal/provider/...", "internal/sandbox/..."}
+	return []string{"tokens/...", "keystore/...", "internal/entitle/...", "internal/session/...", "internal/storage/...", "internal/playback/...", "internal/provider/...", "internal/sandbox/..."}
 }
 
 // source is one parsed Go file.

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"time"
 
+	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/tokens"
 )
 
@@ -59,6 +60,9 @@ type Config struct {
 	Log Log `koanf:"log"`
 	// Traces by OTLP.
 	Tracing Tracing `koanf:"tracing"`
+	// Networks of the proxies in front of this service, as 10.0.0.0/8 or single addresses. Their X-Forwarded-For is
+	// believed, and nobody else's.
+	TrustedProxies []string `koanf:"trusted_proxies"`
 	// Credentials for provider APIs. They exist only here, never through the API.
 	Accounts []Account `koanf:"accounts"`
 	// Targets of the file; the API shows them read-only.
@@ -262,6 +266,11 @@ type Playback struct {
 	ExpiryGranularity time.Duration `koanf:"expiry_granularity" min:"0s" max:"24h" step:"1s"`
 	// Bind tokens to the viewer's exact address.
 	IPBinding string `koanf:"ip_binding" default:"off" enum:"off,exact"`
+	// What a viewer needs to be let in: open, grant, {expression: a CEL condition}, {webhook: id}, {all_of: [policies]} or
+	// {any_of: [policies]}. Left out, it is open.
+	Access *playback.Access `koanf:"access"`
+	// How many may watch at once with one viewer's name. Left out, no session is opened unless a grant has limits.
+	Sessions Sessions `koanf:"sessions"`
 }
 
 // Alternate is a playback's second address, at the second resource of its target.
@@ -270,6 +279,18 @@ type Alternate struct {
 	URL string `koanf:"url" max:"2048"`
 	// The id of the second stream target, for scheme wowza-hdnts.
 	StreamID string `koanf:"stream_id" max:"256"`
+}
+
+// Sessions bounds one viewer's sessions of a playback.
+type Sessions struct {
+	// How many of a viewer's sessions of the playback may live at once. 0 means any number, which are counted and
+	// can be revoked.
+	Max int `koanf:"max" min:"0" max:"1000"`
+	// What happens to one too many. Empty means that no session is opened; the other keys need a rule.
+	Rule string `koanf:"rule" enum:",deny_new,evict_oldest,allow_same_device"`
+	// A session expires when it has neither been refreshed nor beat for this long. 0s means no heartbeats: it expires
+	// with its token.
+	HeartbeatTimeout time.Duration `koanf:"heartbeat_timeout" min:"0s" max:"1h" step:"1s"`
 }
 
 // HdntsBinding is what a Wowza-on-Fastly token is bound to.

@@ -433,6 +433,8 @@ func TestConversion(t *testing.T) {
 		{
 			ID: "big-event", TargetID: "big-stage", URL: "https://example.wowza.com/1/aBcDeFgH/big-event/hls/live/playlist.m3u8", Description: "Opening night",
 			Hdnts: &playback.Hdnts{StreamID: "aBcDeFgH"}, TTL: time.Hour, Managed: true,
+			Access:   &playback.Access{AnyOf: []playback.Access{{Grant: true}, {Expression: `request.attributes["staff"] == "true"`}}},
+			Sessions: &playback.Sessions{Max: 3, Rule: playback.EvictOldest, HeartbeatTimeout: 30 * time.Second},
 		},
 		{ID: "highlights", TargetID: "archive", URL: "https://media.example.com/vod/highlights/master.m3u8", EdgeAuth: &playback.EdgeAuth{ACL: []string{"/vod/highlights/*"}}, TTL: time.Hour, Managed: true},
 		{ID: "trailer", TargetID: "archive", URL: "https://media.example.com/vod/trailer.m3u8", EdgeAuth: &playback.EdgeAuth{URLPath: "/vod/trailer.m3u8"}, TTL: time.Hour, Managed: true},

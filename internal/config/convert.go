@@ -3,8 +3,10 @@ package config
 import (
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 
+	"github.com/tokensvc/tokensvc/internal/clientaddr"
 	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/internal/schemes"
 	"github.com/tokensvc/tokensvc/keystore"
@@ -54,6 +56,12 @@ func (c Config) Timing() keystore.Timing {
 	return keystore.Timing{SnapshotMaxAge: c.SnapshotMaxAge, ClockSkew: c.ClockSkew, RollbackWindow: c.RollbackWindow}
 }
 
+// Trusted returns the networks of trusted proxies; Validate has refused what is none.
+func (c Config) Trusted() []netip.Prefix {
+	trusted, _ := clientaddr.ParseTrusted(c.TrustedProxies) // Validate has parsed them
+	return trusted
+}
+
 // ToKeystore returns t as the store has it, managed by the file.
 func (t Target) ToKeystore() keystore.Target {
 	scheme := t.Scheme
@@ -83,6 +91,13 @@ func (p Playback) ToPlayback() playback.Playback {
 	}
 	if p.Alternate != (Alternate{}) {
 		out.Alternate = &playback.Alternate{URL: p.Alternate.URL, StreamID: p.Alternate.StreamID}
+	}
+	if p.Access != nil {
+		access := *p.Access
+		out.Access = &access
+	}
+	if p.Sessions.Rule != "" {
+		out.Sessions = &playback.Sessions{Max: p.Sessions.Max, Rule: playback.SessionRule(p.Sessions.Rule), HeartbeatTimeout: p.Sessions.HeartbeatTimeout}
 	}
 	if b := p.Hdnts; b != nil {
 		out.Hdnts = &playback.Hdnts{StreamID: b.StreamID, VODStreamID: b.VODStreamID}

@@ -75,6 +75,17 @@ func TestFaults(t *testing.T) {
 		{"collector without port", input{file: "tracing: {otlp_endpoint: collector}"}, []string{`tokensvc.yaml:1: tracing.otlp_endpoint: "collector" is not HOST:PORT`}},
 		{"collector as URL", input{file: "tracing: {otlp_endpoint: 'http://collector:4317'}"}, []string{`tokensvc.yaml:1: tracing.otlp_endpoint: "http://collector:4317" is not HOST:PORT`}},
 
+		// Policies
+		{"proxy without bits", input{file: "trusted_proxies: [10.0.0.1/8]"}, []string{`tokensvc.yaml:1: trusted_proxies[0]: "10.0.0.1/8" has bits beyond its length; write 10.0.0.0/8`}},
+		{"everybody a proxy", input{file: "trusted_proxies: [10.0.0.0/8, '::/0']"}, []string{`tokensvc.yaml:1: trusted_proxies[1]: "::/0" trusts every address; name the networks of your proxies`}},
+		{"no such policy", input{file: playback + ", access: everybody}]"}, []string{`tokensvc.yaml:1: playbacks[0].access: "everybody" is no policy; write open, grant, {expression: "..."}, {webhook: id}, {all_of: [...]} or {any_of: [...]}`}},
+		{"no such rule", input{file: playback + ", access: {all_of: [grant, {hook: shop}]}}]"}, []string{`tokensvc.yaml:1: playbacks[0].access.all_of[1].hook: unknown rule; write open, grant, {expression: "..."}, {webhook: id}, {all_of: [...]} or {any_of: [...]}`}},
+		{"two rules", input{file: playback + ", access: {webhook: a, expression: b}}]"}, []string{"tokensvc.yaml:1: playbacks[0].access: has 2 rules; one policy has one, and all_of or any_of join several"}},
+		{"no policies", input{file: playback + ", access: {any_of: []}}]"}, []string{"tokensvc.yaml:1: playbacks[0].access.any_of: wants a list of policies"}},
+		{"policy too deep", input{file: playback + ", access: {all_of: [{all_of: [{all_of: [{all_of: [grant]}]}]}]}}]"}, []string{"tokensvc.yaml:1: playbacks[0].access.all_of[0].all_of[0].all_of[0].all_of[0]: is more than 4 policies deep"}},
+		{"sessions without a rule", input{file: playback + ", sessions: {max: 3}}]"}, []string{"tokensvc.yaml:1: playbacks[0].sessions.rule: is missing; write deny_new, evict_oldest or allow_same_device"}},
+		{"hectic heartbeat", input{file: playback + ", sessions: {rule: deny_new, heartbeat_timeout: 4s}}]"}, []string{"tokensvc.yaml:1: playbacks[0].sessions.heartbeat_timeout: 4s is under 5s; write 0s for none"}},
+
 		// Accounts, targets, playbacks
 		{"account twice", input{file: "accounts:\n- {id: a, provider: wowza}\n- {id: a, provider: agora}"}, []string{`tokensvc.yaml:3: accounts[1].id: "a" is the id of accounts[0] already`}},
 		{"unknown provider", input{file: "accounts: [{id: a, provider: wovza}]"}, []string{`tokensvc.yaml:1: accounts[0].provider: "wovza" is none of wowza, akamai, qencode, agora`}},

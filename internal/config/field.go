@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/tokensvc/tokensvc/internal/playback"
 )
 
 // kind is what a setting holds.
@@ -23,6 +25,7 @@ const (
 	kindBytes
 	kindTexts   // []string
 	kindMap     // map[string]string
+	kindAccess  // *playback.Access
 	kindSection // struct
 	kindChoice  // *struct: one of several
 	kindList    // []struct
@@ -30,15 +33,17 @@ const (
 
 // field describes one setting, or a section of settings with all below it.
 type field struct {
-	key      string // within the section
-	path     string // dotted; elements of lists are "playbacks[].id"
-	doc      string // the comment in config.go, on one line
-	kind     kind
-	typ      reflect.Type
-	index    int // within the struct
-	tag      reflect.StructTag
-	pattern  *regexp.Regexp // nil without the tag
-	children []*field
+	key     string // within the section
+	path    string // dotted; elements of lists are "playbacks[].id"
+	doc     string // the comment in config.go, on one line
+	kind    kind
+	typ     reflect.Type
+	index   int // within the struct
+	tag     reflect.StructTag
+	pattern *regexp.Regexp // nil without the tag
+	// multiline text may hold tabs and line breaks.
+	multiline bool
+	children  []*field
 }
 
 // describe returns the field for the whole configuration.
@@ -123,6 +128,8 @@ func kindOf(t reflect.Type) kind {
 		return kindDuration
 	case reflect.TypeFor[Bytes]():
 		return kindBytes
+	case reflect.TypeFor[*playback.Access]():
+		return kindAccess
 	case reflect.TypeFor[[]string]():
 		return kindTexts
 	case reflect.TypeFor[map[string]string]():

@@ -148,6 +148,11 @@ func (r *reader) value(f *field, path string, n *yaml.Node) any {
 		return r.texts(path, n)
 	case kindMap:
 		return r.named(path, n)
+	case kindAccess:
+		if a, ok := r.access(path, n, 1); ok {
+			return &a
+		}
+		return nil
 	default:
 		return r.scalar(f, path, n)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tokensvc/tokensvc/internal/playback"
 )
 
 // object is a mapping that keeps the order of its keys in JSON and YAML.
@@ -93,6 +95,10 @@ func render(f *field, v reflect.Value) object {
 				elements[i] = render(c, value.Index(i))
 			}
 			out = append(out, member{c.key, elements})
+		case kindAccess:
+			if a, _ := reflect.TypeAssert[*playback.Access](value); a != nil {
+				out = append(out, member{c.key, printAccess(a)})
+			}
 		default:
 			out = append(out, member{c.key, plain(value.Interface())})
 		}

@@ -25,6 +25,7 @@ func Schema() ([]byte, error) {
 		{"title", "Configuration of tokensvc"},
 	}
 	s = append(s, root.objectSchema(render(root, reflect.ValueOf(Defaults())))...)
+	s = append(s, member{"$defs", object{{"access", accessSchema()}}})
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -44,6 +45,8 @@ func (f *field) schema(defaults object) object {
 		return append(s, f.objectSchema(inner)...)
 	case kindList:
 		return append(s, member{"type", []string{"array", "null"}}, member{"items", f.objectSchema(nil)})
+	case kindAccess:
+		return append(s, member{"$ref", "#/$defs/access"})
 	case kindTexts:
 		return append(s, member{"type", "array"}, member{"items", object{{"type", "string"}}})
 	case kindMap:

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tokensvc/tokensvc/internal/clientaddr"
+	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/keystore"
 )
 
@@ -33,6 +35,7 @@ func (c Config) check(root *field) ([]Fault, []Warning) {
 	k.section(root, "", reflect.ValueOf(c))
 	c.checkListeners(k)
 	c.checkSources(k)
+	c.checkProxies(k)
 	c.checkAccounts(k)
 	targets := c.checkTargets(k)
 	c.checkPlaybacks(k, targets)
@@ -253,10 +256,32 @@ func (c Config) checkTargets(k *checker) map[string]Target {
 	return byID
 }
 
+func (c Config) checkProxies(k *checker) {
+	for i := range c.TrustedProxies {
+		if _, err := clientaddr.ParseTrusted(c.TrustedProxies[i : i+1]); err != nil {
+			k.fault(fmt.Sprintf("trusted_proxies[%d]", i), "%s", err)
+		}
+	}
+}
+
+// checkPolicies holds the access and the sessions of a playback to their rules.
+func (p *Playback) checkPolicies(k *checker, path string) {
+	if err := playback.CheckAccess(p.Access); err != nil {
+		k.fault(path+".access", "%s", strings.TrimPrefix(err.Error(), "access: "))
+	}
+	switch s := p.Sessions; {
+	case s.Rule == "" && s != (Sessions{}):
+		k.fault(path+".sessions.rule", "is missing; write deny_new, evict_oldest or allow_same_device")
+	case s.HeartbeatTimeout != 0 && s.HeartbeatTimeout < playback.MinHeartbeatTimeout:
+		k.fault(path+".sessions.heartbeat_timeout", "%s is under %s; write 0s for none", formatDuration(s.HeartbeatTimeout), formatDuration(playback.MinHeartbeatTimeout))
+	}
+}
+
 func (c Config) checkPlaybacks(k *checker, targets map[string]Target) {
 	seen := make(map[string]int, len(c.Playbacks))
 	for i, p := range c.Playbacks {
 		k.once(seen, p.ID, "playbacks", i)
+		p.checkPolicies(k, fmt.Sprintf("playbacks[%d]", i))
 		limit, whose := c.MaxLifetime, "max_lifetime"
 		if t, ok := targets[p.Target]; ok {
 			limit, whose = t.MaxTokenLifetime, fmt.Sprintf("max_token_lifetime of target %q", p.Target)

@@ -68,7 +68,7 @@ func formatDuration(d time.Duration) string {
 func (f *field) parse(text string) (any, error) {
 	switch f.kind {
 	case kindText:
-		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
+		if strings.ContainsFunc(text, f.forbids) {
 			return nil, errors.New("holds control characters or invalid UTF-8")
 		}
 		return text, nil
@@ -107,6 +107,14 @@ func (f *field) parse(text string) (any, error) {
 	default:
 		return nil, errors.New("cannot be set by one value")
 	}
+}
+
+// forbids reports whether a text of the setting may not hold r.
+func (f *field) forbids(r rune) bool {
+	if f.multiline && (r == '\n' || r == '\t') {
+		return false
+	}
+	return r < ' ' || r == 0x7f || r == '\uFFFD'
 }
 
 // quote shows a value in an error, cut short.

@@ -12,13 +12,19 @@ import (
 
 // Check refuses a playback that could not be signed for its target: the wrong form of binding, a
 // binding that the strict rules of the scheme refuse, a URL that cannot carry a token or is not that of
-// the binding, or a lifetime over the target's. Signing trusts what has passed. Errors wrap
+// the binding, policies out of their bounds, or a lifetime over the target's. Signing trusts what has passed. Errors wrap
 // tokens.ErrInvalidParams.
 func Check(p Playback, target keystore.Target, now time.Time) error {
 	if p.bindings() != 1 {
 		return tokens.ParamError(tokens.InvalidArgument, "binding", "exactly one of hdnts, edge_auth, qencode and agora is required")
 	}
 	if err := CheckURL(p.URL, schemes.QueryName(target.Scheme, target.Options)); err != nil {
+		return err
+	}
+	if err := CheckAccess(p.Access); err != nil {
+		return err
+	}
+	if err := CheckSessions(p.Sessions); err != nil {
 		return err
 	}
 	if p.BindIP && !schemes.CookieCarries(target.Scheme) {

@@ -164,6 +164,15 @@ func badPlaybacks() []bad {
 		{"half granularity", create(0, func(p *pb.Playback) { p.ExpiryGranularity = &durationpb.Duration{Nanos: 5e8} }), arg, "expiry_granularity"},
 		{"no such IP binding", create(0, func(p *pb.Playback) { p.IpBinding = 99 }), arg, "ip_binding"},
 		{"IP binding that the scheme cannot carry", create(3, func(p *pb.Playback) { p.IpBinding = pb.IpBinding_IP_BINDING_EXACT }), arg, "ip_binding: agora-timestamp"},
+		{"IP prefix", create(0, func(p *pb.Playback) { p.IpBinding = pb.IpBinding_IP_BINDING_PREFIX }), arg, "hashes one address"},
+		{"policy without a rule", create(0, func(p *pb.Playback) { p.Access = &pb.AccessPolicy{} }), arg, "access"},
+		{"policy too deep", create(0, func(p *pb.Playback) { p.Access = deepPolicy(5) }), arg, "more than 4 policies deep"},
+		{"policy as deep as a bomb", create(0, func(p *pb.Playback) { p.Access = deepPolicy(1000) }), arg, "more than 4 policies deep"},
+		{"more sessions than there are", create(0, func(p *pb.Playback) { p.Sessions = &pb.SessionPolicy{MaxSessions: 1001} }), arg, "max_sessions"},
+		{"heartbeat in half seconds", create(0, func(p *pb.Playback) {
+			p.Sessions = &pb.SessionPolicy{HeartbeatTimeout: durationpb.New(5500 * time.Millisecond)}
+		}), arg, "whole seconds"},
+		{"heartbeat too often", create(0, func(p *pb.Playback) { p.Sessions = &pb.SessionPolicy{HeartbeatTimeout: seconds(4)} }), arg, "heartbeat_timeout"},
 		{"no stream", hdnts(&pb.Hdnts{}), arg, "stream_id"},
 		{"stream with separator", hdnts(&pb.Hdnts{StreamId: "a~exp=9"}), arg, "stream_id"},
 		{"stream with NUL", hdnts(&pb.Hdnts{StreamId: "a\x00"}), arg, "stream_id"},
@@ -318,4 +327,13 @@ func badLists() []bad {
 		{"targets: negative page", &pb.ListTargetsRequest{PageSize: -1}, arg, "page_size"},
 		{"targets: no page token", &pb.ListTargetsRequest{PageToken: "!!!"}, arg, "page_token"},
 	}
+}
+
+// deepPolicy returns a policy that is depth deep.
+func deepPolicy(depth int) *pb.AccessPolicy {
+	p := &pb.AccessPolicy{Rule: &pb.AccessPolicy_Open{Open: &pb.OpenRule{}}}
+	for range depth - 1 {
+		p = &pb.AccessPolicy{Rule: &pb.AccessPolicy_AllOf{AllOf: &pb.AccessPolicies{Policies: []*pb.AccessPolicy{p}}}}
+	}
+	return p
 }

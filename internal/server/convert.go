@@ -95,6 +95,14 @@ func playbackFromProto(in *tokensvcv1.Playback) (playback.Playback, error) {
 			return p, err
 		}
 	}
+	p.Access = accessFromProto(in.GetAccess())
+	if p.Sessions, err = sessionsFromProto(in.GetSessions()); err != nil {
+		return p, err
+	}
+	if in.GetIpBinding() == tokensvcv1.IpBinding_IP_BINDING_PREFIX {
+		err := p.RefusePrefix()
+		return p, err
+	}
 	return p, nil
 }
 
@@ -103,6 +111,7 @@ func playbackProto(p playback.Playback) *tokensvcv1.Playback {
 		Id: p.ID, TargetId: p.TargetID, Url: p.URL, Description: p.Description, Ttl: durationpb.New(p.TTL),
 		IpBinding: tokensvcv1.IpBinding_IP_BINDING_OFF, Managed: p.Managed,
 		CreateTime: timestampProto(p.CreatedAt), UpdateTime: timestampProto(p.UpdatedAt),
+		Access: accessProto(p.Access), Sessions: sessionsProto(p.Sessions),
 	}
 	if p.BindIP {
 		out.IpBinding = tokensvcv1.IpBinding_IP_BINDING_EXACT

@@ -12,7 +12,7 @@ import (
 )
 
 func playbackMutable() []string {
-	return []string{"url", "alternate", "description", "hdnts", "edge_auth", "qencode", "agora", "ttl", "expiry_granularity", "ip_binding"}
+	return []string{"url", "alternate", "description", "hdnts", "edge_auth", "qencode", "agora", "ttl", "expiry_granularity", "ip_binding", "access", "sessions"}
 }
 
 func targetMutable() []string {

@@ -40,6 +40,8 @@ func TestPlaybackRoundTrip(t *testing.T) {
 		"hdnts": func(p *playback.Playback) { p.Hdnts = &playback.Hdnts{StreamID: "a", VODStreamID: "b"} },
 		"pair": func(p *playback.Playback) {
 			p.Hdnts = &playback.Hdnts{StreamID: "a"}
+			p.Access = &playback.Access{AnyOf: []playback.Access{{Grant: true}, {Expression: `viewer.id == "x"`}}}
+			p.Sessions = &playback.Sessions{Max: 3, Rule: playback.EvictOldest, HeartbeatTimeout: 30 * time.Second}
 			p.Alternate = &playback.Alternate{URL: "https://cdn.example.com/1/b/playlist.m3u8", StreamID: "b"}
 		},
 		"edge-auth": func(p *playback.Playback) {
