@@ -10,7 +10,7 @@
 // Environment: CHROMIUM (default /usr/bin/chromium), WATCH (default 3), MAX_STALL (default 4), and
 // MIN_REFRESHES (default 0), the number of times that the page must have signed again by then.
 import process from 'node:process';
-import { chromium } from 'playwright-core';
+import { launch, pageURL } from './chromium.mjs';
 
 const [base, ...playbacks] = process.argv.slice(2);
 if (!base || playbacks.length === 0) {
@@ -56,12 +56,6 @@ async function withPage(browser, run) {
   }
 }
 
-function pageURL(playback) {
-  const url = new URL('/play', base);
-  url.search = new URLSearchParams({ playback, viewer, player: 'hls.js' });
-  return url.href;
-}
-
 const onPage = (page) => page.evaluate(() => ({
   ...document.body.dataset,
   message: document.getElementById('message').textContent,
@@ -98,7 +92,7 @@ async function watch(page) {
 async function plays(browser, playback) {
   let detail;
   await withPage(browser, async (page, seen) => {
-    await page.goto(pageURL(playback));
+    await page.goto(pageURL(base, playback, viewer));
     const end = await watch(page);
     expect(end.player === 'hls.js', `the player is ${end.player}`);
     expect(end.shown > 3 || end.shown > watchSeconds, `showed ${end.shown} s only`);
@@ -144,7 +138,7 @@ async function pageRefuses(browser, playback) {
       if (body.credential) body.credential.url = tampered(body.credential.url);
       await route.fulfill({ response, json: body });
     });
-    await page.goto(pageURL(playback));
+    await page.goto(pageURL(base, playback, viewer));
     await page.waitForFunction(() => ['playing', 'error'].includes(document.body.dataset.state), null, { timeout });
     const end = await onPage(page);
     expect(end.state === 'error' && end.time === 0, `state ${end.state} at ${end.time} s`);
@@ -154,12 +148,7 @@ async function pageRefuses(browser, playback) {
   return detail;
 }
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 try {
   for (const playback of playbacks) {
     await check(`${playback} plays`, () => plays(browser, playback));

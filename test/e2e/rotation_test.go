@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,26 +17,55 @@ const rotationTime = 3 * time.Minute
 
 // watched is a playback that somebody plays while the key of its target is rotated.
 type watched struct {
-	playback, target string
+	playback, target, kind string
+	breaks                 bool // its session ends at the cut, as the plan says
 	*player
 
 	played    chan error
-	operation string
+	operation operation
 	took      time.Duration
 	joined    int // viewers who came while the key was rotated
 }
 
-// TestRotationsBreakNoPlayer rotates a target of each kind while players play, all at once. The edge learns of
-// a new key only after the sandbox's propagation time. Each second another viewer comes, whose token is of the
-// key that signs then.
+// TestRotationsBreakNoPlayer rotates a target of each kind while players play, all at once: players of this test's,
+// and pages with hls.js in a browser. The edge learns of a new key only after the sandbox's propagation time. Each
+// second another viewer comes, whose token is of the key that signs then.
 func TestRotationsBreakNoPlayer(t *testing.T) {
+	t.Parallel()
 	s := startDev(t)
 	all := []*watched{
-		{playback: "concert", target: "qencode-live"}, // overlap
-		{playback: "big-event", target: "wowza-live"}, // scheduled cut, with a cookie
-		{playback: "derby", target: "agora-pair"},
-		{playback: "final", target: "wowza-pair"},
+		{playback: "concert", target: "qencode-live", kind: "overlap"},
+		{playback: "big-event", target: "wowza-live", kind: "cut, with a cookie"},
+		{playback: "derby", target: "agora-pair", kind: "pair"},
+		{playback: "final", target: "wowza-pair", kind: "pair, with a cookie"},
+		{playback: "match", target: "agora-play", kind: "cut, without a cookie"},
 	}
+	pages := openViewers(t, s, "concert", "big-event", "derby", "final")
+	rider := ride(t, s, "big-event")
+	rotateUnder(t, s, all)
+	for _, w := range all {
+		w.judge(t, s)
+		if paused := w.paused > time.Second; paused != (w.playback == "match") || len(w.forbidden) > 0 {
+			t.Errorf("%s: paused for %s, %d answers 403", w.playback, w.paused, len(w.forbidden))
+		}
+	}
+	if code := rider.status(t); code != http.StatusOK {
+		t.Errorf("a session of the old key: %d; the cookie outlives the secret", code)
+	}
+	seen := pages.finish(t)
+	for i, w := range all {
+		t.Logf("%s: %s in %.0f s\n\t%s", w.target, w.kind, w.took.Seconds(), w)
+		if i < len(seen) {
+			t.Logf("\t%s", &seen[i])
+			seen[i].judge(t, w.target+"/2")
+		}
+	}
+}
+
+// rotateUnder rotates the keys of all targets at once while players play, and returns when the players have
+// played on for a while.
+func rotateUnder(t *testing.T, s *sandbox, all []*watched) {
+	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), rotationTime)
 	defer stop()
 	for _, w := range all {
@@ -49,7 +79,7 @@ func TestRotationsBreakNoPlayer(t *testing.T) {
 		for _, w := range all {
 			w.mustPlay(t)
 			w.join(t, s)
-			if w.took == 0 && closed(t, s, w.operation) {
+			if w.took == 0 && closed(t, s, w.operation.ID) {
 				w.took = time.Since(started)
 				open--
 			}
@@ -64,7 +94,9 @@ func TestRotationsBreakNoPlayer(t *testing.T) {
 	}
 	stop()
 	for _, w := range all {
-		w.judge(t, s)
+		if err := <-w.played; err != nil {
+			t.Errorf("%s: %v", w.playback, err)
+		}
 	}
 }
 
@@ -74,6 +106,7 @@ func (w *watched) start(ctx context.Context, t *testing.T, s *sandbox) {
 	if w.player, err = newPlayer(s.HTTP, w.playback); err != nil {
 		t.Fatal(err)
 	}
+	w.signsAgain, w.patient = w.breaks, w.breaks
 	w.played = make(chan error, 1)
 	go func() { w.played <- w.play(ctx) }()
 }
@@ -112,26 +145,24 @@ func (w *watched) join(t *testing.T, s *sandbox) {
 	w.joined++
 }
 
-// judge waits for the player, which has been told to stop, and looks at what it saw.
+// String tells what the player saw, in one line.
+func (w *watched) String() string {
+	return fmt.Sprintf("%-9s player: %d playlists, segments %v; 403s %d, stalls 0, refused signs %d, paused for %.0f s; %d viewers joined",
+		w.playback, w.playlists, w.segments, len(w.forbidden), total(w.refused), w.paused.Seconds(), w.joined)
+}
+
+// judge looks at what the player saw.
 func (w *watched) judge(t *testing.T, s *sandbox) {
 	t.Helper()
-	if err := <-w.played; err != nil {
-		t.Errorf("%s: %v", w.playback, err)
+	key := w.target + "/2"
+	if total(w.refused) != w.refused["KEY_CUTOVER"] {
+		t.Errorf("%s: signs were refused: %v", w.playback, w.refused)
 	}
-	refused := 0
-	for reason, n := range w.refused {
-		refused += n
-		if reason != "KEY_CUTOVER" {
-			t.Errorf("%s: %d signs were refused with %s", w.playback, n, reason)
-		}
+	if len(w.keys) != 2 || w.keys[0] != w.target+"/1" || w.segments[key] == 0 {
+		t.Errorf("%s: keys %v signed, segments %v; want some with %s", w.playback, w.keys, w.segments, key)
 	}
-	t.Logf("%s: rotated in %s under a player of %d segments; %d signs with %v, %d refused signs; %d viewers joined",
-		w.target, w.took.Round(time.Second), w.segments, w.signs, w.keys, refused, w.joined)
-	if len(w.keys) == 0 || w.keys[0] != w.target+"/1" {
-		t.Errorf("%s: keys %v signed, want %s/1 first", w.playback, w.keys, w.target)
-	}
-	if c := s.sign(t, w.playback, "--check"); c.Key != w.target+"/2" {
-		t.Errorf("%s: %s signs after the rotation, want %s/2", w.playback, c.Key, w.target)
+	if c := s.sign(t, w.playback, "--check"); c.Key != key {
+		t.Errorf("%s: %s signs after the rotation, want %s", w.playback, c.Key, key)
 	}
 }
 
@@ -141,7 +172,7 @@ func TestSandboxKeepsARotationThroughARestart(t *testing.T) {
 	data := t.TempDir()
 	before := startDev(t, "--data", data)
 	old := before.sign(t, "concert")
-	id := startRotation(t, before, "qencode-live")
+	id := startRotation(t, before, "qencode-live").ID
 	await(t, func() bool { return before.sign(t, "concert").Key == "qencode-live/2" })
 	before.stop(t)
 	after := startDev(t, "--data", data)
@@ -154,12 +185,16 @@ func TestSandboxKeepsARotationThroughARestart(t *testing.T) {
 	}
 }
 
-type operation struct{ ID, Outcome string }
+type operation struct {
+	ID, Outcome string
+	CutTime     time.Time `json:"cut_time"`
+	CloseTime   time.Time `json:"close_time"`
+}
 
-// startRotation opens a rotation and returns its id.
-func startRotation(t *testing.T, s *sandbox, target string) string {
+// startRotation opens a rotation.
+func startRotation(t *testing.T, s *sandbox, target string) operation {
 	t.Helper()
-	return operationOf(t, s, http.MethodPost, "/v1/targets/"+target+":rotate", "{}").ID
+	return operationOf(t, s, http.MethodPost, "/v1/targets/"+target+":rotate", "{}")
 }
 
 // closed reports whether an operation has ended, and fails the test if it did so other than done.
