@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, out, diagnostics io.Writer) int {
 	flags.SetOutput(diagnostics)
 	program := flags.String("binary", "bin/tokensvc", "the `path` of tokensvc")
 	runs := flags.Int("runs", 200, "how many `runs`")
-	parallel := flags.Int("parallel", 12, "how many `runs` at once")
+	parallel := flags.Int("parallel", 16, "how many `runs` at once")
 	seed := flags.Uint64("seed", 0, "the `seed` of the first run; 0 draws one")
 	verbose := flags.Bool("verbose", false, "print the log of every run")
 	if err := flags.Parse(args); err != nil {

@@ -14,6 +14,8 @@ import (
 const (
 	maxBlows  = 3
 	maxFaults = 2
+	// maxStrikes bounds the first fault, and half of it the second: the job waits twice as long after each.
+	maxStrikes = 3
 	// striking is how long after the beginning a blow may fall: every rotation takes longer.
 	striking = 6500 * time.Millisecond
 	maxPause = 1500 * time.Millisecond
@@ -61,7 +63,11 @@ func drawTrouble(rng *rand.Rand, e *exhibit) *trouble {
 		b := blow{victim: []Victim{OfSync, OfSync, OfServe, OfBoth}[rng.IntN(4)], pause: upTo(rng, maxPause)}
 		switch {
 		case i > 0 && rng.IntN(4) > 0:
-			b.event, b.victim = 1+rng.IntN(2*changes), []Victim{OfSync, OfSync, OfBoth}[rng.IntN(3)]
+			sides := 2 * changes
+			if rng.IntN(2) == 0 {
+				sides = 2 // of the first change: the new key
+			}
+			b.event, b.victim = 1+rng.IntN(sides), []Victim{OfSync, OfSync, OfBoth}[rng.IntN(3)]
 			if rng.IntN(2) == 0 {
 				b.lag = upTo(rng, maxLag)
 			}
@@ -72,13 +78,13 @@ func drawTrouble(rng *rand.Rand, e *exhibit) *trouble {
 		}
 		t.blows = append(t.blows, b)
 	}
-	for range rng.IntN(maxFaults + 1) {
-		t.rules = append(t.rules, drawFault(rng, e))
+	for i := range rng.IntN(maxFaults + 1) {
+		t.rules = append(t.rules, drawFault(rng, e, maxStrikes>>i))
 	}
 	return t
 }
 
-func drawFault(rng *rand.Rand, e *exhibit) fault.Rule {
+func drawFault(rng *rand.Rand, e *exhibit, strikes int) fault.Rule {
 	calls := e.writes
 	if rng.IntN(4) == 0 {
 		calls = e.reads
@@ -88,8 +94,8 @@ func drawFault(rng *rand.Rand, e *exhibit) fault.Rule {
 		fault.Throttled("1"), fault.Throttled(""), fault.Conflict(), fault.HTML(http.StatusBadGateway),
 		fault.Status(http.StatusInternalServerError), fault.Status(http.StatusServiceUnavailable).AfterEffect(), fault.Slow(maxCall / 4),
 	}
-	// A client repeats by itself what is safe to repeat: more than one strike gets through to the job.
-	return fault.Rule{Call: calls[rng.IntN(len(calls))], From: 1 + rng.IntN(2), Times: 1 + rng.IntN(3), Fault: faults[rng.IntN(len(faults))]}
+	// A client repeats by itself what is safe to repeat; not all of several strikes get through to the job.
+	return fault.Rule{Call: calls[rng.IntN(len(calls))], From: 1 + rng.IntN(2), Times: 1 + rng.IntN(strikes), Fault: faults[rng.IntN(len(faults))]}
 }
 
 // tell writes the plan down.
