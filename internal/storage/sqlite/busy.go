@@ -38,3 +38,9 @@ func pause(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 }
+
+// isExactly compares the extended result code.
+func isExactly(err error, code int) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code() == code
+}

@@ -248,7 +248,7 @@ func (t *groupTx) prepared(ctx context.Context, text string) (*sql.Stmt, error) 
 
 // ExecContext runs a statement.
 func (t *groupTx) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	s, err := t.prepared(ctx, text)
+	s, err := t.prepared(ctx, text) //nolint:sqlclosecheck // drop closes it
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func (t *groupTx) ExecContext(ctx context.Context, text string, args ...any) (sq
 
 // QueryContext implements querier.
 func (t *groupTx) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	s, err := t.prepared(ctx, text)
+	s, err := t.prepared(ctx, text) //nolint:sqlclosecheck // drop closes it
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +266,7 @@ func (t *groupTx) QueryContext(ctx context.Context, text string, args ...any) (*
 
 // QueryRowContext implements querier.
 func (t *groupTx) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	s, err := t.prepared(ctx, text)
+	s, err := t.prepared(ctx, text) //nolint:sqlclosecheck // drop closes it
 	if err != nil {
 		return t.conn.QueryRowContext(ctx, text, args...) // says the same again
 	}

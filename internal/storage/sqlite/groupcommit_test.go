@@ -83,7 +83,7 @@ func TestGroupedWritesStandAlone(t *testing.T) {
 		}
 		all.Wait()
 		var ids []string
-		rows, err := query(t.Context(), s.reader, func(r row) (id string, err error) { return id, r.Scan(&id) }, `SELECT id FROM products ORDER BY id`)
+		rows, err := query(t.Context(), s.reader, func(r row) (id string, err error) { err = r.Scan(&id); return id, err }, `SELECT id FROM products ORDER BY id`)
 		if err != nil {
 			t.Fatal(err)
 		}

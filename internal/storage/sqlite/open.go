@@ -194,6 +194,8 @@ func dsn(path string, inMemory bool, o Options, u use) string {
 		q.Add("_pragma", "secure_delete(on)") // destroyed secrets leave the file's pages
 	case writeMany:
 		q.Set("_synchronous", "normal")
+		q.Add("_pragma", "cache_size(-65536)")       // KiB: rows come in the order of time, and go all over the indexes
+		q.Add("_pragma", "wal_autocheckpoint(8192)") // pages: many of them are written again before that
 	case readOnly:
 		q.Set("_query_only", "on")
 	}

@@ -40,7 +40,8 @@ CREATE TABLE grants (
     CHECK (end_at IS NULL OR end_at > start_at)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX grants_by_viewer ON grants (viewer);
+-- A grant counts no longer from when it is revoked, or ends: those that count are the last of their viewer's.
+CREATE INDEX grants_by_viewer ON grants (viewer, playback, product, coalesce(revoked_at, end_at, 9223372036854775807));
 CREATE INDEX grants_by_order ON grants (order_id) WHERE order_id IS NOT NULL;
 CREATE UNIQUE INDEX grants_by_idempotency_key ON grants (idempotency_key) WHERE idempotency_key IS NOT NULL;
 
