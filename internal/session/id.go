@@ -4,6 +4,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 // idBytes is the length of a session id before hex: 128 bits, which nobody guesses.
@@ -29,4 +32,18 @@ func validID(id string) bool {
 		}
 	}
 	return true
+}
+
+// NewRevocationID returns a UUIDv7 whose time is now, so that ids sort by the clock that revocations go by.
+func NewRevocationID(random io.Reader, now time.Time) (string, error) {
+	id, err := uuid.NewRandomFromReader(random)
+	if err != nil {
+		return "", fmt.Errorf("make a revocation id: %w", err)
+	}
+	ms := now.UnixMilli()
+	for i := range 6 {
+		id[i] = byte(ms >> (8 * (5 - i))) //nolint:gosec // one byte after the other
+	}
+	id[6] = id[6]&0x0f | 0x70
+	return id.String(), nil
 }

@@ -46,7 +46,7 @@ const (
 // Keeper keeps in memory what signing and edges have to know of sessions and revocations, and follows the
 // store. It is safe for concurrent use.
 type Keeper struct {
-	store Store
+	store Feed
 	cfg   KeeperConfig
 	now   func() time.Time
 	log   *slog.Logger
@@ -73,7 +73,7 @@ type flight struct {
 }
 
 // NewKeeper returns an empty keeper; call Refresh before use.
-func NewKeeper(store Store, cfg KeeperConfig, now func() time.Time, log *slog.Logger) *Keeper {
+func NewKeeper(store Feed, cfg KeeperConfig, now func() time.Time, log *slog.Logger) *Keeper {
 	return &Keeper{
 		store: store, cfg: cfg, now: now, log: log, flights: make(map[string]*flight),
 		sessions: otter.Must(&otter.Options[string, *Session]{MaximumSize: cfg.Sessions}),

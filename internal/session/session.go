@@ -127,6 +127,7 @@ type Filter struct {
 // limits hold exactly: no interleaving opens one session too many. The sentinels are those of package
 // keystore and ErrLimit, ErrEnded, ErrRevoked. Sessiontest.Run is its suite.
 type Store interface {
+	Feed
 	// Open adds a session within its bounds and counts a play of its grant, all or nothing. The rule of the
 	// bounds may end other sessions of the viewer, which it returns. ErrLimit; ErrRevoked when a revocation
 	// of the viewer, playback or grant holds.
@@ -137,8 +138,6 @@ type Store interface {
 	Extend(ctx context.Context, id string, e Extension, now time.Time) (Session, error)
 	// Stop ends a session. ErrNotFound. One that has ended stays as it is.
 	Stop(ctx context.Context, id string, why End, now time.Time) (Session, error)
-	// Session returns one session. ErrNotFound.
-	Session(ctx context.Context, id string) (Session, error)
 	// Sessions returns those that the filter selects, in ascending order of id.
 	Sessions(ctx context.Context, f Filter, now time.Time, p keystore.Page) ([]Session, error)
 
@@ -151,14 +150,20 @@ type Store interface {
 	// Revocations returns revocations, newest first: in descending order of id.
 	Revocations(ctx context.Context, p keystore.Page) ([]Revocation, error)
 
+	// Sweep removes sessions that ended, and whose tokens expired, before the given time, at most limit,
+	// and returns how many.
+	Sweep(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
+// Feed is the part of a Store that a Keeper follows.
+type Feed interface {
+	// Session returns one session. ErrNotFound.
+	Session(ctx context.Context, id string) (Session, error)
 	// Holding returns the revocations that hold something at now, and the last revision that it has seen.
 	Holding(ctx context.Context, now time.Time) (holds []Revocation, revision int64, err error)
 	// Changed returns sessions and revocations with a revision over since, in ascending order of it, at
 	// most limit of both together, and the last revision it has seen. What edges need in memory follows it.
 	Changed(ctx context.Context, since int64, limit int) (Changes, error)
-	// Sweep removes sessions that ended, and whose tokens expired, before the given time, at most limit,
-	// and returns how many.
-	Sweep(ctx context.Context, before time.Time, limit int) (int, error)
 	// WatchSessions sends a hint after changes of sessions or revocations, by this process or another,
 	// within a second; several changes may share one. It is a hint: readers poll too. The channel closes
 	// when ctx ends.

@@ -151,6 +151,10 @@ func (g *groupWriter) attempt(ctx context.Context, jobs []*job, results []error)
 		}
 		results[i] = err
 	}
+	if err := g.tx.keepRevision(ctx); err != nil {
+		g.drop()
+		return -1, err
+	}
 	if _, err := g.tx.ExecContext(ctx, `COMMIT`); err != nil {
 		g.drop()
 		return -1, fmt.Errorf("commit: %w", err)
@@ -174,6 +178,7 @@ func (g *groupWriter) begin(ctx context.Context) error {
 		}
 		return fmt.Errorf("begin: %w", err)
 	}
+	g.tx.following = nil
 	return nil
 }
 
@@ -200,6 +205,7 @@ func breaks(err error) bool {
 type groupTx struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt // by their texts, all of which are constants
+	following  *following           // nil until the transaction asks
 }
 
 var _ querier = (*groupTx)(nil)

@@ -48,12 +48,13 @@ type Options struct {
 
 // Store keeps its records in one SQLite file. Close ends it.
 type Store struct {
-	now    func() time.Time
-	writer *sql.DB // one connection, every transaction of which holds the write lock
-	reader *sql.DB
-	group  *groupWriter
-	turn   chan struct{} // held by whoever writes in this process: SQLite's own waiting is not fair
-	hints  hub
+	now          func() time.Time
+	writer       *sql.DB // one connection, every transaction of which holds the write lock
+	reader       *sql.DB
+	group        *groupWriter
+	turn         chan struct{} // held by whoever writes in this process: SQLite's own waiting is not fair
+	hints        hub
+	sessionHints hub
 
 	writeDSN string
 	close    func()
@@ -269,5 +270,6 @@ func (s *Store) Close() error {
 	s.close()
 	s.wait.Wait()
 	s.hints.close()
+	s.sessionHints.close()
 	return errors.Join(s.reader.Close(), s.group.db.Close(), s.writer.Close())
 }

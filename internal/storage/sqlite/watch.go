@@ -16,7 +16,13 @@ func (s *Store) Watch(ctx context.Context) <-chan struct{} {
 	return s.hints.subscribe(ctx)
 }
 
-// watchFile sends a hint whenever another connection has committed, until ctx ends.
+// WatchSessions sends a hint after changes of any session or revocation. The channel closes when ctx ends,
+// or the store.
+func (s *Store) WatchSessions(ctx context.Context) <-chan struct{} {
+	return s.sessionHints.subscribe(ctx)
+}
+
+// watchFile sends hints whenever another connection has committed, until ctx ends.
 func (s *Store) watchFile(ctx context.Context) {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -29,13 +35,14 @@ func (s *Store) watchFile(ctx context.Context) {
 		}
 		if err != nil && ctx.Err() == nil {
 			s.hints.send() // whoever reads now sees the fault
+			s.sessionHints.send()
 			<-ticker.C
 		}
 	}
 }
 
 func (s *Store) watchConn(ctx context.Context, conn *sql.Conn, tick <-chan time.Time) error {
-	lastVersion, last := int64(-1), ""
+	lastVersion, last := int64(-1), counts{}
 	for {
 		var version int64
 		if err := conn.QueryRowContext(ctx, `PRAGMA data_version`).Scan(&version); err != nil {
@@ -43,14 +50,17 @@ func (s *Store) watchConn(ctx context.Context, conn *sql.Conn, tick <-chan time.
 		}
 		if version != lastVersion {
 			lastVersion = version
-			now, err := changes(ctx, conn)
+			now, err := readCounts(ctx, conn)
 			if err != nil {
 				return err
 			}
-			if now != last {
-				last = now
+			if now.records != last.records {
 				s.hints.send()
 			}
+			if now.sessions != last.sessions {
+				s.sessionHints.send()
+			}
+			last = now
 		}
 		select {
 		case <-ctx.Done():
@@ -60,11 +70,17 @@ func (s *Store) watchConn(ctx context.Context, conn *sql.Conn, tick <-chan time.
 	}
 }
 
-// changes returns what differs after every change of a record or playback, and stays the same while grants
-// and sessions come and go.
-func changes(ctx context.Context, q rowQuerier) (counts string, err error) {
-	err = q.QueryRowContext(ctx, `SELECT group_concat(name || value) FROM counters WHERE name <> 'session'`).Scan(&counts)
-	return counts, err
+// counts differ after every change of a record or playback, and after every change of a session or
+// revocation; each stays the same while the other changes.
+type counts struct {
+	records  string
+	sessions int64
+}
+
+func readCounts(ctx context.Context, q rowQuerier) (c counts, err error) {
+	err = q.QueryRowContext(ctx, `SELECT group_concat(name || value) FILTER (WHERE name <> 'session'), max(value) FILTER (WHERE name = 'session') FROM counters`).
+		Scan(&c.records, &c.sessions)
+	return c, err
 }
 
 // hub passes hints on. A watcher that has one waiting gets no second.

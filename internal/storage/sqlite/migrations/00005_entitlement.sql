@@ -69,9 +69,10 @@ CREATE TABLE sessions (
     revision          INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX sessions_by_viewer ON sessions (viewer) WHERE ended_at IS NULL;
-CREATE INDEX sessions_by_grant ON sessions (grant_id) WHERE grant_id IS NOT NULL AND ended_at IS NULL;
-CREATE INDEX sessions_by_playback ON sessions (playback) WHERE ended_at IS NULL;
+-- A session that has not ended never outlives its tokens, so that the first index finds those that live. The
+-- sessions of a grant are its viewer's. Those that have ended count too, for revocations: their tokens may live.
+CREATE INDEX sessions_live ON sessions (viewer, token_expires_at) WHERE ended_at IS NULL;
+CREATE INDEX sessions_by_viewer ON sessions (viewer);
 CREATE INDEX sessions_by_revision ON sessions (revision);
 
 CREATE TABLE revocations (

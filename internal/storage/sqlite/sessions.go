@@ -1,0 +1,287 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tokensvc/tokensvc/internal/session"
+	"github.com/tokensvc/tokensvc/keystore"
+)
+
+var _ session.Store = (*Store)(nil)
+
+const (
+	insertSession = `INSERT INTO sessions (` + sessionColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	extendSession = `UPDATE sessions SET grant_id = ?, seen_at = ?, expires_at = ?, token_expires_at = ?, heartbeat_timeout = ?, revision = ? WHERE id = ?`
+	endSession    = `UPDATE sessions SET ended_at = ?, end_reason = ?, revision = ? WHERE id = ?`
+	oneSession    = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = ?`
+	// A session that lives has a token that lives, and that is what the index knows.
+	liveSessions = `SELECT ` + sessionColumns + ` FROM sessions WHERE viewer = ? AND token_expires_at > ? AND expires_at > ? AND ended_at IS NULL`
+	addPlay      = `UPDATE grants SET plays = plays + 1 WHERE id = ? AND viewer = ? AND revoked_at IS NULL AND (? = 0 OR plays < ?)`
+)
+
+// Open adds a session within its bounds. Its times are those of the moment at which nobody else writes:
+// by the record, too, no session lives beside one too many.
+func (s *Store) Open(ctx context.Context, opened session.Session, b session.Bounds, now time.Time) (ended []session.Session, err error) {
+	err = s.changeSessions(ctx, func(ctx context.Context, tx *groupTx) error {
+		one := opened
+		now := latest(now, s.now())
+		one.OpenedAt = now
+		one.Keep(one.TokenExpiresAt, now)
+		if err := checkHold(ctx, tx, one.Viewer, one.PlaybackID, now); err != nil {
+			return err
+		}
+		if ended, err = admit(ctx, tx, &one, &b, now); err != nil {
+			return err
+		}
+		if one.Revision, err = tx.nextRevision(ctx); err != nil {
+			return err
+		}
+		values, err := sessionValues(&one)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, insertSession, values...)
+		return err
+	})
+	return result(ended, err, "open session")
+}
+
+// admit makes room for a session under its bounds and counts a play of its grant. The refusals come
+// before the changes.
+func admit(ctx context.Context, tx *groupTx, one *session.Session, b *session.Bounds, now time.Time) (ended []session.Session, err error) {
+	if b.PerPlayback > 0 || b.PerGrant > 0 {
+		live, err := query(ctx, tx, scanSession, liveSessions, one.Viewer, now.UnixMicro(), now.UnixMicro())
+		if err != nil {
+			return nil, err
+		}
+		if ended, err = b.Admit(one, live); err != nil {
+			return nil, err
+		}
+	}
+	if err := useGrant(ctx, tx, one, b); err != nil {
+		return nil, err
+	}
+	for i := range ended {
+		if err := end(ctx, tx, &ended[i], session.Evicted, now); err != nil {
+			return nil, err
+		}
+	}
+	return ended, nil
+}
+
+// useGrant counts a play and a device of the session's grant, if it has one.
+func useGrant(ctx context.Context, tx *groupTx, one *session.Session, b *session.Bounds) error {
+	grant, err := optionalUUID(one.GrantID)
+	if err != nil || grant == nil {
+		return err
+	}
+	another := false
+	if b.Devices > 0 {
+		if another, err = anotherDevice(ctx, tx, grant, one.Device, b.Devices); err != nil {
+			return err
+		}
+	}
+	if err := countPlay(ctx, tx, one, grant, b.Plays); err != nil || !another {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO grant_devices (grant_id, device) VALUES (?, ?)`, grant, one.Device)
+	return err
+}
+
+func countPlay(ctx context.Context, tx *groupTx, one *session.Session, grant []byte, most int) error {
+	counted, err := tx.ExecContext(ctx, addPlay, grant, one.Viewer, most, most)
+	if err != nil {
+		return err
+	}
+	if n, err := counted.RowsAffected(); n == 1 || err != nil {
+		return err
+	}
+	var revoked bool
+	err = tx.QueryRowContext(ctx, `SELECT revoked_at IS NOT NULL FROM grants WHERE id = ? AND viewer = ?`, grant, one.Viewer).Scan(&revoked)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%w: the viewer has no grant %s", keystore.ErrNotFound, one.GrantID)
+	case err != nil:
+		return err
+	case revoked:
+		return fmt.Errorf("%w: grant %s", session.ErrRevoked, one.GrantID)
+	default:
+		return &session.LimitError{What: "plays of the grant", Max: most}
+	}
+}
+
+// anotherDevice reports whether the grant does not know the device yet, and refuses one too many.
+func anotherDevice(ctx context.Context, tx *groupTx, grant []byte, device string, most int) (bool, error) {
+	var known bool
+	var devices int
+	err := tx.QueryRowContext(ctx, `SELECT count(*), coalesce(max(device = ?), 0) FROM grant_devices WHERE grant_id = ?`, device, grant).Scan(&devices, &known)
+	if err == nil && !known && devices >= most {
+		err = &session.LimitError{What: "devices of the grant", Max: most}
+	}
+	return !known, err
+}
+
+// end ends a session that lives.
+func end(ctx context.Context, tx *groupTx, one *session.Session, why session.End, now time.Time) (err error) {
+	id, err := sessionID(one.ID)
+	if err != nil {
+		return err
+	}
+	if one.Revision, err = tx.nextRevision(ctx); err != nil {
+		return err
+	}
+	one.EndedAt, one.End = micro(now.UnixMicro()), why
+	_, err = tx.ExecContext(ctx, endSession, now.UnixMicro(), string(why), one.Revision, id)
+	return err
+}
+
+// Extend keeps a live session.
+func (s *Store) Extend(ctx context.Context, id string, e session.Extension, now time.Time) (extended session.Session, err error) {
+	err = s.changeSessions(ctx, func(ctx context.Context, tx *groupTx) error {
+		now := latest(now, s.now())
+		one, err := getSession(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if !one.Alive(now) {
+			return session.ErrEnded
+		}
+		if err := checkHold(ctx, tx, one.Viewer, one.PlaybackID, now); err != nil {
+			return err
+		}
+		if !e.TokenExpiresAt.IsZero() {
+			if err := regrant(ctx, tx, &one, &e, now); err != nil {
+				return err
+			}
+			one.HeartbeatTimeout = e.HeartbeatTimeout
+		}
+		one.Keep(e.TokenExpiresAt, now)
+		if extended, err = extend(ctx, tx, one); err != nil {
+			return err
+		}
+		return nil
+	})
+	return result(extended, err, "extend session")
+}
+
+// regrant moves a session to another grant, under which it must have room without ending others.
+func regrant(ctx context.Context, tx *groupTx, one *session.Session, e *session.Extension, now time.Time) error {
+	if e.GrantID == one.GrantID {
+		return nil
+	}
+	one.GrantID = e.GrantID
+	b := e.Bounds
+	b.Rule, b.PerPlayback = "", 0 // it counts for the playback already
+	_, err := admit(ctx, tx, one, &b, now)
+	return err
+}
+
+func extend(ctx context.Context, tx *groupTx, one session.Session) (session.Session, error) {
+	key, err := sessionID(one.ID)
+	if err != nil {
+		return one, err
+	}
+	grant, err := optionalUUID(one.GrantID)
+	if err != nil {
+		return one, err
+	}
+	if one.Revision, err = tx.nextRevision(ctx); err != nil {
+		return one, err
+	}
+	_, err = tx.ExecContext(ctx, extendSession, grant, one.SeenAt.UnixMicro(), one.ExpiresAt.UnixMicro(), one.TokenExpiresAt.UnixMicro(),
+		one.HeartbeatTimeout.Microseconds(), one.Revision, key)
+	return one, err
+}
+
+// Stop ends a session.
+func (s *Store) Stop(ctx context.Context, id string, why session.End, now time.Time) (stopped session.Session, err error) {
+	err = s.changeSessions(ctx, func(ctx context.Context, tx *groupTx) error {
+		now := latest(now, s.now())
+		if stopped, err = getSession(ctx, tx, id); err != nil || !stopped.Alive(now) {
+			return err
+		}
+		return end(ctx, tx, &stopped, why, now)
+	})
+	return result(stopped, err, "stop session")
+}
+
+// Session returns one session.
+func (s *Store) Session(ctx context.Context, id string) (session.Session, error) {
+	one, err := getSession(ctx, s.reader, id)
+	return result(one, err, "get session")
+}
+
+func getSession(ctx context.Context, q rowQuerier, id string) (session.Session, error) {
+	key, err := sessionID(id)
+	if err != nil {
+		return session.Session{}, err
+	}
+	one, err := scanSession(q.QueryRowContext(ctx, oneSession, key))
+	if errors.Is(err, sql.ErrNoRows) {
+		return session.Session{}, keystore.ErrNotFound
+	}
+	return one, err
+}
+
+// Sessions returns those that the filter selects, in ascending order of id.
+func (s *Store) Sessions(ctx context.Context, f session.Filter, now time.Time, p keystore.Page) ([]session.Session, error) {
+	var c condition
+	if p.After != "" {
+		after, err := sessionID(p.After)
+		if err != nil {
+			return nil, fmt.Errorf("list sessions: %w: no session could have the id %q", keystore.ErrIllegal, p.After)
+		}
+		c.and(`id > ?`, after)
+	}
+	if f.Viewer != "" {
+		c.and(`viewer = ?`, f.Viewer)
+	}
+	if f.PlaybackID != "" {
+		c.and(`playback = ?`, f.PlaybackID)
+	}
+	if f.GrantID != "" {
+		grant, err := uuidBytes(f.GrantID)
+		if err != nil {
+			return nil, nil //nolint:nilerr // no grant has such an id, so no session is under it
+		}
+		c.and(`viewer = (SELECT viewer FROM grants WHERE id = ?) AND grant_id = ?`, grant, grant)
+	}
+	if !f.Ended {
+		c.and(`token_expires_at > ? AND expires_at > ? AND ended_at IS NULL`, now.UnixMicro(), now.UnixMicro())
+	}
+	all, err := query(ctx, s.reader, scanSession, `SELECT `+sessionColumns+` FROM sessions`+c.where()+` ORDER BY id LIMIT ?`, append(c.args, limit(p))...)
+	return result(all, err, "list sessions")
+}
+
+// Sweep removes old sessions. It looks at those that nobody has changed for the longest, some more than it
+// removes.
+func (s *Store) Sweep(ctx context.Context, before time.Time, most int) (swept int, err error) {
+	err = s.groupWrite(ctx, func(ctx context.Context, tx *groupTx) error {
+		removed, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE id IN (
+			SELECT id FROM (SELECT id, token_expires_at, ended_at FROM sessions ORDER BY revision LIMIT ?)
+			WHERE token_expires_at < ? AND (ended_at IS NULL OR ended_at < ?) LIMIT ?)`, 4*most, before.UnixMicro(), before.UnixMicro(), most)
+		if err != nil {
+			return err
+		}
+		n, err := removed.RowsAffected()
+		swept = int(n)
+		return err
+	})
+	return result(swept, err, "sweep sessions")
+}
+
+// changeSessions is groupWrite with a hint for those who follow sessions.
+func (s *Store) changeSessions(ctx context.Context, fn func(context.Context, *groupTx) error) error {
+	if err := s.groupWrite(ctx, fn); err != nil {
+		return err
+	}
+	s.sessionHints.send()
+	return nil
+}
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
