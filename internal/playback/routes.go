@@ -93,6 +93,28 @@ func (e *Entry) Covers(path string) bool {
 	})
 }
 
+// IsURL reports whether a path is that of the playback's own URL, in either slot.
+func (e *Entry) IsURL(path string) bool {
+	for slot := range e.slots() {
+		if at, _ := e.URLAt(slot); tokens.RawPath(at) == path {
+			return true
+		}
+	}
+	return false
+}
+
+// ScopeOf returns the directory, with its final slash, under which all that a path of the playback leads to
+// stands.
+func (e *Entry) ScopeOf(path string) string {
+	scope := parent(path)
+	for _, at := range e.places() {
+		if strings.HasSuffix(at, "/") && strings.HasPrefix(path, at) && len(at) < len(scope) {
+			scope = at
+		}
+	}
+	return scope
+}
+
 // places returns where the playback's files stand, each once: directories with their final slash, and single
 // paths.
 func (e *Entry) places() []string {

@@ -80,6 +80,15 @@ func QueryName(name string, o keystore.SchemeOptions) string {
 	}
 }
 
+// SessionName returns the parameter that carries a session id beside a token of the format. Agora hands a
+// parameter called token on to its call-back, and no other.
+func SessionName(name string) string {
+	if name == AgoraTimestamp {
+		return "token"
+	}
+	return "sid"
+}
+
 // Place puts a token into a playback URL.
 func Place(name string, o keystore.SchemeOptions, rawURL, token string) string {
 	if rawURL == "" {
