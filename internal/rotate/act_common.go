@@ -46,7 +46,7 @@ func (s *session) activate(ctx context.Context) error {
 		return nil
 	})
 	if err == nil {
-		s.m.Checked, s.m.Finding = s.clock(), Agrees
+		s.m.found(Agrees, &s.record, s.clock())
 	}
 	return err
 }

@@ -69,7 +69,7 @@ func (s *session) look(ctx context.Context, to *keystore.Key) (bool, error) {
 	}
 	foreign := compare(&s.record, current, nil) == Foreign
 	if foreign && !s.record.Operation.Immediate && s.target.Policy.OnDrift != keystore.DriftReassert {
-		s.m.Finding, s.m.Checked = Foreign, s.clock()
+		s.m.found(Foreign, &s.record, s.clock())
 		return false, errForeign
 	}
 	return false, nil
@@ -237,7 +237,7 @@ func compare(r *keystore.Record, current tokens.Secret, active *keystore.Key) Fi
 // check compares the provider with the record. It changes nothing.
 func (s *session) check(ctx context.Context) error {
 	finding, err := s.find(ctx)
-	s.m.Checked, s.m.Finding = s.clock(), finding
+	s.m.found(finding, &s.record, s.clock())
 	return err
 }
 
@@ -274,7 +274,7 @@ func (s *session) reassert(ctx context.Context) error {
 	if err := s.setKey(ctx, "re-assert", active); err != nil {
 		return err
 	}
-	s.m.Checked, s.m.Finding = s.clock(), Agrees
+	s.m.found(Agrees, &s.record, s.clock())
 	return nil
 }
 
@@ -287,7 +287,7 @@ func (s *session) adoptForeign(ctx context.Context) error {
 		return s.starter.Adopt(r, current, s.timing.ForeignLifetime, now)
 	})
 	if err == nil {
-		s.m.Checked, s.m.Finding = s.clock(), Agrees
+		s.m.found(Agrees, &s.record, s.clock())
 	}
 	return err
 }

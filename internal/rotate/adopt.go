@@ -53,7 +53,7 @@ func (e *Executor) Adopt(ctx context.Context, target string, foreignMaxLifetime 
 	}
 	adopted, err := adopt()
 	if err == nil {
-		m.Checked, m.Finding = e.clock(), Agrees
+		m.found(Agrees, &adopted, e.clock())
 	}
 	return adopted, errors.Join(err, e.store.Release(context.WithoutCancel(ctx), target, fence))
 }

@@ -73,6 +73,7 @@ type Executor struct {
 type memory struct {
 	sync.Mutex
 	Facts
+	compared int       // the active key that Finding is about; 0 for none
 	failures int       // in a row, outside of operations
 	rest     time.Time // the loop looks at the target again then
 }
@@ -133,7 +134,29 @@ func (e *Executor) plan(m *memory, r keystore.Record) (provider.Provider, Decisi
 	}
 	m.Traits, m.Abilities = p.Traits(), AbilitiesOf(p)
 	m.Abilities.Probe = e.prober != nil && r.Target.Policy.ProbeURL != ""
+	m.doubt(&r)
 	return p, Plan(r, m.Facts, e.timing, e.clock()), nil
+}
+
+// found remembers what comparing the provider with a record has shown.
+func (m *memory) found(f Finding, r *keystore.Record, now time.Time) {
+	m.Finding, m.Checked, m.compared = f, now, activeVersion(r)
+}
+
+// doubt forgets a finding about another key than the active one: a second process has activated a key since,
+// and what the slot held before says nothing of what it holds now.
+func (m *memory) doubt(r *keystore.Record) {
+	canCheck := m.Abilities.Inspect || m.Abilities.Mint
+	if canCheck && m.compared != activeVersion(r) {
+		m.found(Agrees, r, time.Time{})
+	}
+}
+
+func activeVersion(r *keystore.Record) int {
+	if active := r.Active(); active != nil {
+		return active.Version
+	}
+	return 0
 }
 
 func (e *Executor) memory(target string) *memory {

@@ -126,7 +126,7 @@ func (c *Client) SetAuthKey(ctx context.Context, name string, authKey tokens.Sec
 		return refused(call, wantDomain)
 	}
 	if !isAuthKey(authKey) {
-		return refused(call, "want an authKey of 8 to 128 ASCII letters and digits")
+		return refused(call, wantAuthKey)
 	}
 	_, err := c.do(ctx, request{
 		call: call, method: http.MethodPatch, path: "/domains/" + name,

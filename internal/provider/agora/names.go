@@ -23,6 +23,7 @@ func entryPointName() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]
 
 const (
 	wantDomain     = "want a domain name in lower case, without wildcards, such as play.example.com"
+	wantAuthKey    = "want an authKey of 8 to 128 ASCII letters and digits"
 	wantEntryPoint = "want the name of an entry point: 1 to 64 letters, digits, dashes and underscores"
 	wantStream     = "want the name of a stream: 1 to 256 bytes of UTF-8 without slashes and control characters"
 )

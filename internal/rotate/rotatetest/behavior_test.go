@@ -441,3 +441,16 @@ func TestTwoProcesses(t *testing.T) {
 		}
 	}
 }
+
+// TestFindingBeforeAnActivation: a process that looked into the slot before another wrote and activated a key
+// does not write that key again for what it saw.
+func TestFindingBeforeAnActivation(t *testing.T) {
+	w := newWorld(t, rotatetest.Scenario{Kind: rotatetest.Setter, Twin: true})
+	advance(t, w, 10, "the first key", idle(1))
+	if err := w.Advance(t.Context(), 5); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.Vendor.Count("set"); n != 1 {
+		t.Errorf("the first key was written %d times", n)
+	}
+}

@@ -112,13 +112,14 @@ func (suite Suite) Pairs(points int) iter.Seq[Scenario] {
 	}
 }
 
-// Random yields scenarios with several crashes and several bad answers, without end.
+// Random yields scenarios with several crashes and several bad answers, some of them with a second process,
+// without end.
 func (suite Suite) Random(seed uint64) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
 		r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the seed has to repeat a run
 		for {
 			s := suite[r.IntN(len(suite))].scenario()
-			s.Down, s.Eager, s.Tries, s.Answers = r.IntN(30), r.IntN(2) == 0, r.IntN(2), map[int]Answer{}
+			s.Down, s.Eager, s.Tries, s.Twin, s.Answers = r.IntN(30), r.IntN(2) == 0, r.IntN(2), r.IntN(4) == 0, map[int]Answer{}
 			for point := 1; point < 120; point++ {
 				if r.IntN(20) == 0 {
 					s.Crashes = append(s.Crashes, point)

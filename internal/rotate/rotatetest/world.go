@@ -31,7 +31,7 @@ const (
 	propagation = 2 * Tick // P
 	maxCall     = Tick
 	period      = 30 * Tick
-	horizon     = 120 // ticks in which rotations begin
+	horizon     = 80  // ticks in which rotations begin: three, so that a pair comes back to its first slot
 	settling    = 400 // ticks in which the last may end
 	maxSteps    = 8   // in one tick
 )

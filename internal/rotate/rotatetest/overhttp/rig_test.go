@@ -27,7 +27,7 @@ func newRig(t *testing.T) *overhttp.Rig {
 
 // TestSample is the short form of `make crash`: every part of it, at even distances.
 func TestSample(t *testing.T) {
-	const standard, sample = 10_000, 100
+	const standard, sample = 10_000, 40
 	rigs, err := overhttp.OpenAll(t.Context(), 2)
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestSample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, subject := range suite {
-		if subject.Points < 40 || subject.Calls < 20 {
+		if subject.Points < 30 || subject.Calls < 15 {
 			t.Errorf("%+v: too little happens without a fault", subject)
 		}
 	}
@@ -56,15 +56,26 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// TestDroppedRulesAreNoticed over HTTP too, for those that cost a viewer without any fault.
-func TestDroppedRulesAreNoticed(t *testing.T) {
+// TestDroppedRuleIsNoticed at every stand-in. The others are for `make mutations`.
+func TestDroppedRuleIsNoticed(t *testing.T) {
 	rig := newRig(t)
 	for _, m := range overhttp.Suite().Mutants() {
-		if m.Mutation == rotatetest.NoJournal {
-			continue // takes many runs; `make mutations` has them
+		if m.Mutation != rotatetest.NoCacheAge {
+			continue
 		}
 		if m.Caught(t.Context(), rig.Run) == "" {
 			t.Errorf("%s at %s: %s: nobody noticed", m.Subject.Kind, m.Subject.Provider, m.Mutation)
+		}
+	}
+}
+
+// TestTwoProcesses: what one has found before the other activated a key is no reason to write that key again.
+func TestTwoProcesses(t *testing.T) {
+	rig := newRig(t)
+	for i, subject := range overhttp.Suite() {
+		s := rotatetest.Scenario{Kind: subject.Kind, Provider: subject.Provider, Twin: true, Eager: i%2 == 0, Crashes: []int{25}, Down: 5}
+		if o := rig.Run(t.Context(), s); o.Violation != nil {
+			t.Errorf("%s: %v", s, o.Violation)
 		}
 	}
 }
