@@ -19,7 +19,7 @@ const (
 	// maxStall is how long a player's buffer of three segments lasts.
 	maxStall = 6 * time.Second
 	// deadAhead is how long before its end a token is not used any more: it may be dead on arrival.
-	deadAhead = 2 * time.Second
+	deadAhead = 5 * time.Second
 )
 
 // player plays a live playback as a player does that honours refresh_after: it polls playlists, fetches every

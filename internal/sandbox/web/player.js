@@ -7,7 +7,7 @@
 const query = new URLSearchParams(location.search);
 const playback = query.get('playback') ?? '';
 const viewer = query.get('viewer') || 'alice';
-const deadAhead = 1000; // a token with less ms to live may be dead on arrival
+const deadAhead = 5000; // a token with less ms to live may be dead on arrival: browsers queue requests
 const video = document.querySelector('video');
 const data = document.body.dataset;
 
