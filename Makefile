@@ -1,11 +1,11 @@
-# The recipes are scripts/: plain bash, so that they can be read, run alone and linted. Nothing is
+# What the targets do is in scripts/: plain bash, so that they can be read, run alone and linted. Nothing is
 # cached outside the repository but by Go itself; .cache/ and bin/ are ignored, and `make clean`
 # removes them.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUNS ?= 200
-.PHONY: crash kill mutations help dev build web gen lint test test-go e2e fuzz bench deps clean
+.PHONY: crash kill mutations help dev build web gen lint test test-go e2e recipes fuzz bench deps clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test-go: ## go test -race alone; needs Go and a C compiler
 
 e2e: ## the built binary and its page, in headless Chromium; needs node, npm and chromium
 	@scripts/e2e.sh
+
+recipes: ## the commands of docs/recipes, against stand-ins of the vendors (UPDATE=1 rewrites what they print)
+	@scripts/recipes.sh
 
 fuzz: ## every fuzz target, each for FUZZTIME (10s)
 	@scripts/fuzz.sh

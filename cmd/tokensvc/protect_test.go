@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -12,6 +14,15 @@ import (
 // TestProtectAsksBeforeItBreaksViewers: where nobody can be asked, nothing is done without --yes.
 func TestProtectAsksBeforeItBreaksViewers(t *testing.T) {
 	t.Parallel()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := null.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	for name, c := range map[string]struct {
 		planned []app.Protected
 		warns   string
@@ -24,10 +35,12 @@ func TestProtectAsksBeforeItBreaksViewers(t *testing.T) {
 			"s2: it is switched on\nwarning: who has no token is refused\n",
 		},
 	} {
-		var errs bytes.Buffer
-		err := (&common{sys: system{in: strings.NewReader("y\n"), err: &errs}}).confirm(c.planned)
-		if errors.Is(err, errNotConfirmed) != (c.warns != "") || errs.String() != c.warns {
-			t.Errorf("%s: %v, %q; want %q", name, err, &errs, c.warns)
+		for _, in := range []io.Reader{strings.NewReader("y\n"), null} {
+			var errs bytes.Buffer
+			err := (&common{sys: system{in: in, err: &errs}}).confirm(c.planned)
+			if errors.Is(err, errNotConfirmed) != (c.warns != "") || errs.String() != c.warns {
+				t.Errorf("%s: %v, %q; want %q", name, err, &errs, c.warns)
+			}
 		}
 	}
 }

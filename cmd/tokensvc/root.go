@@ -107,7 +107,10 @@ func reportError(w io.Writer, root *cobra.Command, err error) {
 // explainError returns an error's reason, where it has one, and its text, with what to do where that is
 // known.
 func explainError(err error) (reason, message string) {
-	if s, ok := status.FromError(err); ok {
+	// status.FromError would put the text of all that wraps the status into its message.
+	var answer interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &answer) {
+		s := answer.GRPCStatus()
 		if s.Code() == codes.Unavailable && !hasReason(s) {
 			return "", "no tokensvc answers there; start one with `tokensvc dev` or `tokensvc serve`, or name it with --server (" + s.Message() + ")"
 		}

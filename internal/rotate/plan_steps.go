@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -115,14 +116,30 @@ func (p *planner) scheduled() Decision {
 			d.At = earlier(d.At, applyUntil)
 			return d
 		}
-		return p.act(Apply, op.To, "the cut has come; no live token depends on key %d", op.From)
+		return p.act(Apply, op.To, "the cut has come; %s", dependsOn(op))
 	case p.canCheck() && !p.now.Before(ahead) && p.f.Checked.Before(ahead):
 		return p.act(Check, 0, "whether the cut of %s can work", stamp(op.CutAt))
 	case p.canCheck() && p.now.Before(ahead):
-		return p.wait(ahead, "tokens of key %d shorten towards the cut at %s", op.From, stamp(op.CutAt))
+		return p.wait(ahead, "%s", untilCut(op))
 	default:
-		return p.wait(applyFrom, "tokens of key %d shorten towards the cut at %s", op.From, stamp(op.CutAt))
+		return p.wait(applyFrom, "%s", untilCut(op))
 	}
+}
+
+// untilCut says what happens before a cut.
+func untilCut(op *keystore.Operation) string {
+	if op.From == 0 {
+		return fmt.Sprintf("no key signs yet; key %d is written at %s", op.To, stamp(op.CutAt))
+	}
+	return fmt.Sprintf("tokens of key %d shorten towards the cut at %s", op.From, stamp(op.CutAt))
+}
+
+// dependsOn says what a cut that has come ends.
+func dependsOn(op *keystore.Operation) string {
+	if op.From == 0 {
+		return "no key signs yet"
+	}
+	return fmt.Sprintf("no live token depends on key %d", op.From)
 }
 
 // cuttable reports whether a cut would find what it replaces. A key that its provider does not list is deleted

@@ -36,6 +36,7 @@ type Config struct {
 // Credentials are those of the one account at each stand-in.
 type Credentials struct {
 	WowzaAccessKey, WowzaAPIKey    tokens.Secret
+	WowzaJWT                       tokens.Secret // from v1.8 on
 	QencodeAPIKey                  tokens.Secret
 	AgoraAppID, AgoraCustomerID    string
 	AgoraCustomerSecret            tokens.Secret
@@ -59,7 +60,7 @@ type Standins struct {
 // Start binds a free loopback port for each stand-in and serves until Close.
 func Start(ctx context.Context, cfg Config) (*Standins, error) {
 	s := &Standins{now: cfg.Now, credentials: Credentials{
-		WowzaAccessKey: secret(), WowzaAPIKey: secret(), QencodeAPIKey: secret(), AgoraCustomerSecret: secret(),
+		WowzaAccessKey: secret(), WowzaAPIKey: secret(), WowzaJWT: secret(), QencodeAPIKey: secret(), AgoraCustomerSecret: secret(),
 		AgoraAppID: "sandbox", AgoraCustomerID: rand.Text(),
 	}}
 	if err := s.open(ctx, cfg); err != nil {
@@ -74,7 +75,7 @@ func (s *Standins) open(ctx context.Context, cfg Config) error {
 	c := &s.credentials
 	var err error
 	s.Wowza, err = wowza.New(wowza.Config{
-		AccessKey: c.WowzaAccessKey, APIKey: c.WowzaAPIKey, Now: cfg.Now, Propagation: cfg.Propagation, PlaybackBase: cfg.PlaybackBase,
+		AccessKey: c.WowzaAccessKey, APIKey: c.WowzaAPIKey, JWT: c.WowzaJWT, Now: cfg.Now, Propagation: cfg.Propagation, PlaybackBase: cfg.PlaybackBase,
 		Plan: cfg.Plan,
 	})
 	if err != nil {

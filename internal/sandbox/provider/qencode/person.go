@@ -81,6 +81,17 @@ func (s *Server) PutKey(resource, kid string, secret tokens.Secret) error {
 	return nil
 }
 
+// PlaybackIDs returns the names under which a live stream is played, oldest first.
+func (s *Server) PlaybackIDs(stream string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ids []string
+	for _, p := range s.streams[stream] {
+		ids = append(ids, p.id)
+	}
+	return ids
+}
+
 // PersonDeletesKey deletes a key beside us.
 func (s *Server) PersonDeletesKey(kid string) error {
 	s.mu.Lock()
