@@ -14,6 +14,7 @@ need gcc gcc libc6-dev # the race detector links with C
 need node nodejs       # the browser test, and the prebuilt buf
 need npm npm
 chromium_path >/dev/null || missing+=(chromium)
+have nginx || [ -x /usr/sbin/nginx ] || missing+=(nginx-light) # an edge that asks
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 
@@ -24,9 +25,9 @@ if have apt-get && [ -e /etc/debian_version ]; then
 		as_root=(sudo)
 	fi
 	if [ -n "${as_root+set}" ]; then
-		say "installing ${missing[*]}"
+		say "installing ${missing[*]}" # at run level 1, so that no package starts a service
 		"${as_root[@]}" apt-get update -qq
-		"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
+		"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends "${missing[@]}"
 		exit 0
 	fi
 	say "this needs root: apt-get install ${missing[*]}"

@@ -18,6 +18,7 @@ const (
 	APIKey         = "api_key"
 	JWT            = "jwt"
 	CustomerSecret = "customer_secret"
+	CallbackSecret = "callback_secret"
 )
 
 // Credential is a secret of an account: in a file, or given by the environment.
@@ -43,6 +44,8 @@ func (a Account) Credential(name string) Credential {
 		c.File = a.JWTFile
 	case CustomerSecret:
 		c.File = a.CustomerSecretFile
+	case CallbackSecret:
+		c.File = a.CallbackSecretFile
 	}
 	return c
 }
@@ -50,10 +53,12 @@ func (a Account) Credential(name string) Credential {
 // HasCredentials reports whether the account can speak to its provider. One that cannot names a provider
 // whose keys are imported.
 func (a Account) HasCredentials() bool {
-	return slices.ContainsFunc(credentialNames(), func(name string) bool { return a.Credential(name).Given() })
+	return slices.ContainsFunc(credentialNames(), func(name string) bool { return name != CallbackSecret && a.Credential(name).Given() })
 }
 
-func credentialNames() []string { return []string{AccessKey, APIKey, JWT, CustomerSecret} }
+func credentialNames() []string {
+	return []string{AccessKey, APIKey, JWT, CustomerSecret, CallbackSecret}
+}
 
 // variable is the environment variable of one of the account's credentials.
 func (a Account) variable(credential string) string {
@@ -113,7 +118,7 @@ func needsOf(a Account) (needs, bool) {
 	case "qencode":
 		return needs{must: []string{APIKey}, may: []string{"base_url", "live_base_url", "propagation"}}, true
 	case "agora":
-		return needs{must: []string{"app_id", "customer_id", CustomerSecret}, may: []string{"base_url", "propagation"}}, true
+		return needs{must: []string{"app_id", "customer_id", CustomerSecret}, may: []string{"base_url", "propagation", CallbackSecret, "push_hosts"}}, true
 	default:
 		return needs{}, false
 	}
@@ -125,7 +130,7 @@ func (a Account) settings() []string {
 	for name, is := range map[string]bool{
 		"api_version": a.APIVersion != "", "send_api_key": a.SendAPIKey, "app_id": a.AppID != "", "customer_id": a.CustomerID != "",
 		"base_url": a.BaseURL != "", "live_base_url": a.LiveBaseURL != "", "propagation": a.Propagation != 0,
-		"cookie_bound_to_secret": a.CookieBoundToSecret,
+		"cookie_bound_to_secret": a.CookieBoundToSecret, "push_hosts": len(a.PushHosts) > 0,
 	} {
 		if is {
 			given = append(given, name)

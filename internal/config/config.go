@@ -63,6 +63,8 @@ type Config struct {
 	// Networks of the proxies in front of this service, as 10.0.0.0/8 or single addresses. Their X-Forwarded-For is
 	// believed, and nobody else's.
 	TrustedProxies []string `koanf:"trusted_proxies"`
+	// What edges and providers may ask about each request; see docs/edges.md.
+	Edge Edge `koanf:"edge"`
 	// Credentials for provider APIs. They exist only here, never through the API.
 	Accounts []Account `koanf:"accounts"`
 	// Targets of the file; the API shows them read-only.
@@ -142,6 +144,13 @@ type Tracing struct {
 	SampleRatio float64 `koanf:"sample_ratio" flag:"true" min:"0" max:"1"`
 }
 
+// Edge says what edges and providers may ask.
+type Edge struct {
+	// Where StreamAPI's login call-backs are answered, as /edge/streamapi/ and 16 or more of A-Z, a-z, 0-9, "_" and
+	// "-" that nobody can guess: the vendor signs nothing. Empty means nowhere.
+	StreamAPIPath string `koanf:"streamapi_path" pattern:"^(/edge/streamapi/[A-Za-z0-9_-]{16,128})?$"`
+}
+
 // Account names credentials for one provider's API.
 type Account struct {
 	// The name by which targets refer to it: 1 to 63 of a-z, 0-9 and "-", beginning with a letter.
@@ -166,6 +175,11 @@ type Account struct {
 	CustomerID string `koanf:"customer_id" max:"256"`
 	// Agora: a file with the customer secret.
 	CustomerSecretFile string `koanf:"customer_secret_file" max:"4096"`
+	// Agora: a file with the secret of the project's origin authentication, whose call-backs are then answered at
+	// /edge/agora/ and the account's id.
+	CallbackSecretFile string `koanf:"callback_secret_file" max:"4096"`
+	// Agora: the domains that streams are pushed to. Call-backs about them are admitted.
+	PushHosts []string `koanf:"push_hosts"`
 	// The scheme and host of the API instead of the provider's own, for a sandbox. Plain http only on loopback.
 	BaseURL string `koanf:"base_url" max:"2048"`
 	// Qencode: the same for the live API, which is apart; base_url is that of the CDN API.

@@ -19,8 +19,8 @@ import (
 	"github.com/tokensvc/tokensvc/tokens"
 )
 
-// AgoraPath is where Agora's origin authentication asks.
-const AgoraPath = "/edge/agora"
+// AgoraPath is where Agora's origin authentication asks, before the account's id.
+const AgoraPath = "/edge/agora/"
 
 const (
 	// maxCallback bounds the body of a call-back, in bytes.

@@ -197,6 +197,25 @@ func (d *Decider) try(ctx context.Context, e *playback.Entry, at uri, ip netip.A
 	return Answer{Outcome: Allowed, Playback: e.ID, Viewer: s.Viewer}, true
 }
 
+// Session returns a living session of a playback. Errors that wrap tokens.ErrRefused say why there is none;
+// with any other nobody knows.
+func (d *Decider) Session(ctx context.Context, playbackID, id string) (session.Session, error) {
+	s, alive, err := d.Sessions.Look(ctx, id)
+	switch {
+	case err != nil:
+		return session.Session{}, err
+	case s.ID == "" || s.PlaybackID != playbackID:
+		return session.Session{}, tokens.Refuse(tokens.SessionEnded, "the playback has no such session; sign anew")
+	case s.End == session.Ended:
+		return session.Session{}, tokens.Refuse(tokens.Revoked, "the session was revoked")
+	case !alive:
+		return session.Session{}, tokens.Refuse(tokens.SessionEnded, "the session has ended; sign anew")
+	case !d.Now().Before(s.TokenExpiresAt):
+		return session.Session{}, tokens.Refuse(tokens.Expired, "the last token of the session has expired; refresh it in time")
+	}
+	return s, nil
+}
+
 // session returns the living session that a request shows, or the zero Session where the playback needs none.
 func (d *Decider) session(ctx context.Context, e *playback.Entry, scheme, query string, now time.Time) (session.Session, error) {
 	id, count := one(query, schemes.SessionName(scheme))
@@ -211,20 +230,7 @@ func (d *Decider) session(ctx context.Context, e *playback.Entry, scheme, query 
 		}
 		return session.Session{}, nil
 	}
-	s, alive, err := d.Sessions.Look(ctx, id)
-	switch {
-	case err != nil:
-		return session.Session{}, err
-	case s.ID == "" || s.PlaybackID != e.ID:
-		return session.Session{}, tokens.Refuse(tokens.SessionEnded, "the playback has no such session; sign anew")
-	case s.End == session.Ended:
-		return session.Session{}, tokens.Refuse(tokens.Revoked, "the session was revoked")
-	case !alive:
-		return session.Session{}, tokens.Refuse(tokens.SessionEnded, "the session has ended; sign anew")
-	case !now.Before(s.TokenExpiresAt):
-		return session.Session{}, tokens.Refuse(tokens.Expired, "the last token of the session has expired; refresh it in time")
-	}
-	return s, nil
+	return d.Session(ctx, e.ID, id)
 }
 
 // outcomeOf tells a refusal from a fault: only the first says anything about the viewer.

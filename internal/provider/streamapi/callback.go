@@ -1,6 +1,7 @@
 package streamapi
 
 import (
+	"context"
 	"encoding/xml"
 	"net/http"
 	"time"
@@ -17,6 +18,12 @@ const (
 	refuse = 1
 )
 
+// KeyChecker says whose key a viewer has brought to a session. Errors that wrap tokens.ErrRefused carry a
+// tokens.Reason.
+type KeyChecker interface {
+	Check(ctx context.Context, key, publicHostID string, now time.Time) (Viewer, error)
+}
+
 // Callback answers the call-backs that StreamAPI makes to the site, as an http.Handler. On action=login it
 // admits a viewer who brings a good viewer key for the session; other ways to log in are refused. Other actions
 // (start_live, end_live, end_record) are only acknowledged.
@@ -24,8 +31,8 @@ const (
 // The provider does not sign its call-backs: whoever knows the address can ask. Serve it over TLS, under
 // a path that cannot be guessed, to the provider's addresses alone.
 type Callback struct {
-	// Keys checks viewer keys. Required.
-	Keys *ViewerKeys
+	// Keys checks what viewers bring as their keys: ViewerKeys, or keys of another kind. Required.
+	Keys KeyChecker
 	// Now is the clock. Required.
 	Now func() time.Time
 	// Admit may refuse a viewer whose key is good: one that was used before, or an address that is not the
@@ -85,7 +92,7 @@ func (c Callback) answer(r *http.Request) callbackAnswer {
 		return callbackAnswer{Code: refuse, Message: "This action is not known here."}
 	}
 	session := field("public_hostid")
-	viewer, err := c.Keys.Check(field("key"), session, c.Now())
+	viewer, err := c.Keys.Check(r.Context(), field("key"), session, c.Now())
 	if err == nil && c.Admit != nil {
 		err = c.Admit(r, session, viewer, field("userip"))
 	}

@@ -31,7 +31,7 @@ func TestViewerKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := keys.Check(key, "1000016132", now.Add(59*time.Second))
+	v, err := keys.Check(t.Context(), key, "1000016132", now.Add(59*time.Second))
 	if err != nil || v.ID != "ann-9_x" || v.Nonce == "" || !v.Expires.Equal(now.Add(time.Minute)) {
 		t.Errorf("%+v, %v", v, err)
 	}
@@ -60,7 +60,7 @@ func TestViewerKeys(t *testing.T) {
 		"no session":      {keys, key, "", 0, tokens.Malformed},
 		"a long one":      {keys, key + strings.Repeat("x", 300), "1000016132", 0, tokens.Malformed},
 	} {
-		_, err := c.keys.Check(c.key, c.id, now.Add(c.after))
+		_, err := c.keys.Check(t.Context(), c.key, c.id, now.Add(c.after))
 		if !errors.Is(err, tokens.ErrRefused) || tokens.ReasonOf(err) != c.want {
 			t.Errorf("%s: %v (%s), want %s", name, err, tokens.ReasonOf(err), c.want)
 		}

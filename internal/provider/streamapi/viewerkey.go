@@ -1,6 +1,7 @@
 package streamapi
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -68,9 +69,9 @@ func (k *ViewerKeys) Mint(publicHostID, viewer string, ttl time.Duration, now ti
 	return signed + "." + k.mac(publicHostID, signed), nil
 }
 
-// Check reads a key that a viewer brought to a session, in constant time. Errors wrap tokens.ErrRefused and
+// Check implements KeyChecker: it reads a key that a viewer brought to a session, in constant time. Errors wrap tokens.ErrRefused and
 // carry a tokens.Reason; they do not repeat the key. A key of another session reads as one with a bad signature.
-func (k *ViewerKeys) Check(key, publicHostID string, now time.Time) (Viewer, error) {
+func (k *ViewerKeys) Check(_ context.Context, key, publicHostID string, now time.Time) (Viewer, error) {
 	parts := strings.Split(key, ".")
 	if len(parts) != 4 || len(key) > 256 || !isPublicID(publicHostID) || !isViewer(parts[1]) {
 		return Viewer{}, tokens.Refuse(tokens.Malformed, "this is no viewer key; want EXPIRY.VIEWER.NONCE.MAC and a decimal public host id")
