@@ -169,18 +169,20 @@ func (suite Suite) Mixed(n int, seed uint64) iter.Seq[Scenario] {
 	}
 }
 
-// Spread yields about n scenarios at even distances.
+// Spread yields about n scenarios at even distances, or all if there are no more.
 func Spread(scenarios iter.Seq[Scenario], n int) iter.Seq[Scenario] {
 	return func(yield func(Scenario) bool) {
 		total := 0
 		for range scenarios {
 			total++
 		}
-		// A stride that shares no factor with the lengths of the loops meets all of their values.
-		stride := max(total/max(n, 1), 1) | 1
+		every := total
+		if n > 0 && total%n == 0 {
+			every++ // a distance that is no whole number meets all values of the loops
+		}
 		i := 0
 		for s := range scenarios {
-			if i%stride == 0 && !yield(s) {
+			if chosen := n >= total || i*n%every < n; chosen && !yield(s) {
 				return
 			}
 			i++

@@ -119,7 +119,8 @@ func (a *Account) Target() keystore.Target { return a.standin.target() }
 // Provider implements rotatetest.Backend. Each adapter has a session and a rate budget of its own.
 func (a *Account) Provider(t provider.Traits) (provider.Provider, error) {
 	return a.standin.adapter(rest.Config{
-		Base: a.url, MaxCall: t.MaxCall, Tries: a.tries, Log: slog.New(slog.DiscardHandler), Now: a.now,
+		// One try may take as long as the whole call: a busy machine is no fault of the provider.
+		Base: a.url, Timeout: t.MaxCall, MaxCall: t.MaxCall, Tries: a.tries, Log: slog.New(slog.DiscardHandler), Now: a.now,
 		// The world's clock stands while a call is made.
 		Sleep:  func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		Jitter: func() float64 { return 0 },

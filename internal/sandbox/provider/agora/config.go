@@ -24,7 +24,7 @@ type Config struct {
 	// Propagation is how long the edges take to learn a changed authKey. 0 means that they know at once.
 	Propagation time.Duration
 	// Gap makes edges accept neither the old authKey nor the new one while a change is on its way. Agora does not
-	// say what happens then; this is the worst.
+	// say what happens then; this is the worst. To write the same authKey again is a change too.
 	Gap bool
 	// CallsPerSecond is the limit beyond which calls are answered 429; 0 means DefaultCallsPerSecond.
 	CallsPerSecond int
