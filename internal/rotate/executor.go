@@ -76,6 +76,7 @@ type memory struct {
 	compared int       // the active key that Finding is about; 0 for none
 	failures int       // in a row, outside of operations
 	rest     time.Time // the loop looks at the target again then
+	restWhy  string
 }
 
 // New returns an executor with a name of its own, so that no other takes its leases for theirs.
@@ -119,7 +120,7 @@ func (e *Executor) Plan(r keystore.Record) (Decision, error) {
 	defer m.Unlock()
 	_, d, err := e.plan(m, r)
 	if err == nil && d.Action != Wait && e.clock().Before(m.rest) {
-		d = Decision{Action: Wait, At: m.rest, Why: "the last step failed, or another process is at work on the target", Alarm: d.Alarm, Breaks: d.Breaks}
+		d = Decision{Action: Wait, At: m.rest, Why: m.restWhy, Alarm: d.Alarm, Breaks: d.Breaks}
 	}
 	return d, err
 }

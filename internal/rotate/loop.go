@@ -91,9 +91,9 @@ func (l *loop) work(ctx context.Context, id string) {
 		result, err := l.Step(ctx, id)
 		switch {
 		case err != nil:
-			l.rest(id, l.clock().Add(l.timing.RetryBase))
+			l.rest(id, l.clock().Add(l.timing.RetryBase), "the last step failed")
 		case result.Held:
-			l.rest(id, result.Decision.At)
+			l.rest(id, result.Decision.At, "another process is at work on the target")
 		}
 		if err != nil || !result.Done {
 			break
@@ -103,11 +103,11 @@ func (l *loop) work(ctx context.Context, id string) {
 }
 
 // rest keeps a target from being looked at again at once.
-func (l *loop) rest(id string, until time.Time) {
+func (l *loop) rest(id string, until time.Time, why string) {
 	m := l.memory(id)
 	m.Lock()
 	defer m.Unlock()
-	m.rest = until
+	m.rest, m.restWhy = until, why
 }
 
 // drain waits for work that is under way; a step ends by its own deadlines.

@@ -198,6 +198,9 @@ func TestACommandIsNotDelayedByItsOwnLease(t *testing.T) {
 		if n := b.vendor("mint").Count("mint"); n != 0 {
 			t.Errorf("%d keys were made under somebody else's lease", n)
 		}
+		if d, err := b.executor.Plan(b.record(t, "mint")); err != nil || d.Action != rotate.Wait || d.Why != "another process is at work on the target" {
+			t.Errorf("the plan says %+v, %v", d, err)
+		}
 		if err := b.store.Release(ctx, "mint", fence); err != nil {
 			t.Fatal(err)
 		}
