@@ -52,8 +52,9 @@ func runRecipe(t *testing.T, path string) {
 	t.Helper()
 	document := readDocument(t, path)
 	dir := folder(t)
-	grpc, address := freePort(t), freePort(t)
-	own := strings.NewReplacer("127.0.0.1:9090", grpc, "127.0.0.1:8080", address)
+	grpc, address, edgeAddress := freePort(t), freePort(t), freePort(t)
+	own := strings.NewReplacer("127.0.0.1:9090", grpc, "127.0.0.1:8080", address, "127.0.0.1:8088", edgeAddress,
+		"tokensvc dev", "tokensvc dev --grpc "+grpc+" --http "+address+" --edge "+edgeAddress)
 	update := os.Getenv("RECIPES_UPDATE") != ""
 	faults, err := recipe.Run(t.Context(), document, recipe.Options{
 		Dir: dir, Env: slices.Concat(documentEnv(dir), recipeVendors(t), []string{
