@@ -153,7 +153,7 @@ func (r *Record) checkTo(op *Operation) error {
 	if !op.Mode.Mints() && len(to.Sealed) == 0 {
 		return fmt.Errorf("%w: key %d must hold its secret before the provider gets it", ErrIllegal, op.To)
 	}
-	if active := r.Active(); op.Mode == Pair && active != nil && active.Slot == to.Slot {
+	if active := r.Active(); op.Mode == Pair && op.Kind != Adopt && active != nil && active.Slot == to.Slot {
 		return fmt.Errorf("%w: key %d must go to the idle slot; slot %d is in use", ErrIllegal, op.To, active.Slot)
 	}
 	return nil

@@ -215,7 +215,7 @@ func lastSteps(op *Operation) []Step {
 	case Cut:
 		return []Step{Applied}
 	case Pair:
-		if op.From == 0 {
+		if op.From == 0 || op.Kind == Adopt { // an adopted secret has ended the old one itself
 			return []Step{Draining, Voiding}
 		}
 		return []Step{Voiding}

@@ -10,7 +10,7 @@ import (
 // begin opens a scheduled rotation.
 func (s *session) begin(ctx context.Context, d Decision) error {
 	return s.commit(ctx, "begin", func(r *keystore.Record, now time.Time) error {
-		if err := s.starter.Start(r, Request{Kind: keystore.Rotate}, now); err != nil {
+		if err := s.starter.Start(r, Request{Kind: keystore.Rotate, facts: s.m.Facts}, now); err != nil {
 			return err
 		}
 		r.Operation.Alarm = d.Alarm
@@ -28,7 +28,7 @@ func (s *session) schedule(ctx context.Context, d Decision) error {
 			return r.CancelCut(now)
 		}
 		op.Tries, op.NotBefore, op.LastError = 0, time.Time{}, ""
-		p := planner{r: r, t: s.timing, now: now}
+		p := planner{r: r, f: s.m.Facts, t: s.timing, now: now}
 		at := p.nextCut()
 		return r.Schedule(at, at.Add(s.timing.cutWindow()), now, s.timing.Timing)
 	})

@@ -254,11 +254,7 @@ func (s *session) find(ctx context.Context) (Finding, error) {
 			return Agrees, nil
 		}
 	}
-	slot := 0
-	if active != nil {
-		slot = active.Slot
-	}
-	current, err := s.current(ctx, slot)
+	current, err := s.current(ctx, activeSlot(&s.record))
 	if err != nil {
 		return Unreachable, err
 	}
@@ -279,7 +275,7 @@ func (s *session) reassert(ctx context.Context) error {
 }
 
 func (s *session) adoptForeign(ctx context.Context) error {
-	current, err := s.current(ctx, 0)
+	current, err := s.current(ctx, activeSlot(&s.record))
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,15 @@ func (e *Executor) Adopt(ctx context.Context, target string, foreignMaxLifetime 
 	adopt := func() (keystore.Record, error) {
 		reading, cancel := context.WithTimeout(ctx, e.timing.maxCall(p.Traits()))
 		defer cancel()
-		secret, err := inspector.Current(reading, r.Target.Resources[0])
+		r, err := e.store.Get(ctx, target) // nobody changes it now
+		if err != nil {
+			return r, err
+		}
+		slot := activeSlot(&r)
+		if slot >= len(r.Target.Resources) {
+			return r, fmt.Errorf("%w: target %s has no resource for slot %d", keystore.ErrIllegal, target, slot)
+		}
+		secret, err := inspector.Current(reading, r.Target.Resources[slot])
 		if err != nil {
 			return r, err
 		}

@@ -115,9 +115,12 @@ type Facts struct {
 	// Checked is when this process last compared the provider with the record; zero means never.
 	Checked time.Time
 	Finding Finding
-	// Probes counts accepted probes in a row of the key ProbedKey, Probed is when the last one was.
-	Probes, ProbedKey int
-	Probed            time.Time
+	// Probes counts accepted probes in a row of the key ProbedKey, and Refusals refused ones; Probed is when the
+	// last one was.
+	Probes, Refusals, ProbedKey int
+	Probed                      time.Time
+	// Cuts are those of the account's targets, this one's own included.
+	Cuts []Cut
 	// NotBefore ends a back-off that no operation's journal holds; LastError is its cause.
 	NotBefore time.Time
 	LastError string

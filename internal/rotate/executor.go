@@ -198,7 +198,7 @@ func (e *Executor) step(ctx context.Context, target string, latestCut time.Time)
 		return result, fmt.Errorf("rotate target %s: %w", target, err)
 	}
 	result.Record = record
-	if _, result.Decision, err = e.plan(m, record); err != nil {
+	if _, result.Decision, err = e.planFresh(ctx, m, record); err != nil {
 		return result, err
 	}
 	result.Decision = limitCut(result.Decision, latestCut)
@@ -228,7 +228,7 @@ func (e *Executor) leased(ctx context.Context, m *memory, result Result, fence k
 	if err != nil {
 		return result, errors.Join(err, e.store.Release(ctx, result.Target, fence))
 	}
-	p, decision, err := e.plan(m, record)
+	p, decision, err := e.planFresh(ctx, m, record)
 	if err != nil {
 		return result, errors.Join(err, e.store.Release(ctx, result.Target, fence))
 	}

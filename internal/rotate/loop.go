@@ -65,12 +65,13 @@ func (l *loop) round(ctx context.Context) time.Duration {
 		l.pruneAt = now.Add(pruneEvery)
 		l.prune(ctx)
 	}
-	next := l.clock().Add(poll)
+	next, cuts := l.clock().Add(poll), cutsOf(records)
 	for i := range records {
 		id := records[i].Target.ID
 		if l.working[id] {
 			continue
 		}
+		l.noteCuts(id, cuts[records[i].Target.Account])
 		d, err := l.Plan(records[i])
 		switch {
 		case err != nil:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -138,7 +139,7 @@ func TestLoop(t *testing.T) {
 		b.broken["broken"] = errors.New("no such account")
 		b.slow["slow"] = 20 * time.Second
 		b.target(t, "broken", "wowza", nil)
-		b.target(t, "slow", "wowza", nil)
+		b.target(t, "slow", "wowza", func(target *keystore.Target) { target.Account = "slow" })
 		b.target(t, "cut", "wowza", nil)
 		b.target(t, "mint", "qencode", nil)
 		b.target(t, "rest", "agora", func(target *keystore.Target) { target.Policy.Every = 0 })
@@ -443,6 +444,103 @@ func TestOldOperationsAreRemoved(t *testing.T) {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// blackouts counts the targets that nobody signs for now.
+func (b *bench) blackouts(t *testing.T, ids ...string) (closed int) {
+	t.Helper()
+	for _, id := range ids {
+		r := b.record(t, id)
+		if k := r.Active(); k != nil && !k.Horizon.IsZero() && !time.Now().Before(k.Horizon) {
+			closed++
+		}
+	}
+	return closed
+}
+
+// TestCutsOfOneAccountAreStaggered: also where all are due at once, and asked for by command.
+func TestCutsOfOneAccountAreStaggered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		ids := []string{"a", "b", "c", "d"}
+		for _, id := range ids {
+			b.target(t, id, "wowza", func(target *keystore.Target) {
+				target.Policy.Every = 12 * time.Hour
+				if id == "d" {
+					target.Account = "other"
+				}
+			})
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- b.executor.Loop(ctx) }()
+		defer func() {
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}()
+		reached := func(version int) bool {
+			return !slices.ContainsFunc(ids, func(id string) bool { return b.version(t, id) != version })
+		}
+		time.Sleep(11 * time.Hour) // just before the first is due
+		for version := 2; version <= 3; version++ {
+			if version == 3 {
+				for _, id := range ids {
+					if _, err := b.executor.Start(t.Context(), id, rotate.Request{}); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			most, both := 0, 0
+			for range 10_000 { // seconds
+				time.Sleep(time.Second)
+				if reached(version) {
+					break
+				}
+				most, both = max(most, b.blackouts(t, "a", "b", "c")), max(both, b.blackouts(t, ids...))
+			}
+			if !reached(version) || most != 1 || both != 2 {
+				t.Errorf("key %d signs everywhere: %t; at most %d targets of one account were closed at once, and %d of two", version, reached(version), most, both)
+			}
+		}
+	})
+}
+
+// TestARefusedKeyIsNotCut: the cut is put off with an alarm, and comes once the edge accepts the present key.
+func TestARefusedKeyIsNotCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		edge := &answers{}
+		b := newBench(t, edge)
+		b.target(t, "event", "wowza", func(target *keystore.Target) {
+			target.Policy.Every, target.Policy.ProbeURL = 0, "https://edge.example/1/stream/playlist.m3u8"
+		})
+		rotateKey := func(wait time.Duration) rotate.Report {
+			t.Helper()
+			if _, err := b.executor.Start(t.Context(), "event", rotate.Request{}); err != nil {
+				t.Fatal(err)
+			}
+			return once(t, b, wait)
+		}
+		rotateKey(time.Minute)
+		edge.mu.Lock()
+		edge.list, edge.urls = []any{false, false, false, fmt.Errorf("no stream"), false, true}, nil
+		edge.mu.Unlock()
+		report := rotateKey(3 * time.Minute)
+		r := b.record(t, "event")
+		if op := r.Operation; op == nil || op.Step != keystore.Scheduled || !strings.Contains(op.Alarm, "the edge refuses tokens of the present key 1") || len(edge.urls) != 3 {
+			t.Fatalf("%+v; %+v after %d probes", report, op, len(edge.urls))
+		}
+		if k := r.Active(); !k.Horizon.IsZero() {
+			t.Errorf("signing stays clamped to %s", k.Horizon)
+		}
+		if report := once(t, b, 20*time.Minute); report.Err != nil || b.version(t, "event") != 2 {
+			t.Errorf("%+v", report)
+		}
+		if b.record(t, "event").Operation != nil {
+			t.Error("the operation is open")
 		}
 	})
 }

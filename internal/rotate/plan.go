@@ -142,12 +142,13 @@ func (p *planner) preflight() (Decision, bool) {
 // canCheck reports whether the provider can be compared with the record.
 func (p *planner) canCheck() bool { return p.f.Abilities.Inspect || p.f.Abilities.Mint }
 
-// nextCut is the earliest time at which a cut breaks no token, within the target's window.
+// nextCut is the earliest time at which a cut breaks no token, within the target's window and not together with
+// one of the same account.
 func (p *planner) nextCut() time.Time {
 	if p.r.Active() == nil {
 		return p.now
 	}
-	return p.r.Target.Policy.NextOpening(p.now.Add(p.t.SnapshotMaxAge + p.r.Target.LongestLife(p.now)))
+	return p.behind(p.r.Target.Policy.NextOpening(p.now.Add(p.t.SnapshotMaxAge + p.r.Target.LongestLife(p.now))))
 }
 
 // operation decides about the open operation.

@@ -81,11 +81,10 @@ func (p *planner) drift() Decision {
 	if !p.f.Abilities.Set || p.f.Finding == Agrees || p.f.Finding == Unreachable {
 		return p.wait(time.Time{}, "the provider holds what the record says")
 	}
-	adoptable := p.r.Operation == nil && (active == nil || p.r.Target.Mode() == keystore.Cut)
 	if p.f.Finding == Foreign {
 		switch p.r.Target.Policy.OnDrift {
 		case keystore.DriftAdopt:
-			if adoptable {
+			if p.r.Operation == nil {
 				return p.act(AdoptForeign, 0, "somebody else has set the secret, and the policy takes it over")
 			}
 		case keystore.DriftReassert:

@@ -111,6 +111,12 @@ func (p *planner) scheduled() Decision {
 		d := p.putOff("the cut of %s could not work: the slot is %s", stamp(op.CutAt), p.f.Finding)
 		d.Alarm = "a cut was put off: the slot is " + string(p.f.Finding)
 		return d
+	case p.inTheWay() != "":
+		return p.putOff("the cut of %s would come together with that of target %s of the same account", stamp(op.CutAt), p.inTheWay())
+	case p.refused(ahead) >= p.t.Probes:
+		d := p.putOff("the cut of %s could not be told to work: the edge refuses tokens of the present key %d", stamp(op.CutAt), op.From)
+		d.Alarm = fmt.Sprintf("a cut was put off: the edge refuses tokens of the present key %d", op.From)
+		return d
 	case !p.now.Before(applyFrom):
 		if d, pausing := p.pausing(); pausing {
 			d.At = earlier(d.At, applyUntil)
@@ -119,6 +125,11 @@ func (p *planner) scheduled() Decision {
 		return p.act(Apply, op.To, "the cut has come; %s", dependsOn(op))
 	case p.canCheck() && !p.now.Before(ahead) && p.f.Checked.Before(ahead):
 		return p.act(Check, 0, "whether the cut of %s can work", stamp(op.CutAt))
+	case p.f.Abilities.Probe && !p.now.Before(ahead) && p.now.Before(op.CutAt) && (p.probedBefore(ahead) || p.refused(ahead) > 0):
+		if next := p.f.Probed.Add(p.t.ProbeEvery); !p.probedBefore(ahead) && p.now.Before(next) {
+			return p.wait(earlier(next, applyFrom), "the next probe of key %d, which an edge refused", op.From)
+		}
+		return p.act(Probe, op.From, "whether an edge accepts the present key, so that a later refusal can be told from this one")
 	case p.canCheck() && p.now.Before(ahead):
 		return p.wait(ahead, "%s", untilCut(op))
 	default:
@@ -140,6 +151,21 @@ func dependsOn(op *keystore.Operation) string {
 		return "no key signs yet"
 	}
 	return fmt.Sprintf("no live token depends on key %d", op.From)
+}
+
+// probedBefore reports whether the old key, if there is one, has not been probed since a moment.
+func (p *planner) probedBefore(since time.Time) bool {
+	from := p.r.Operation.From
+	return from != 0 && (p.f.ProbedKey != from || p.f.Probed.Before(since))
+}
+
+// refused returns how often in a row an edge has refused the old key since a moment. An edge that gives no answer,
+// or has no stream now, says nothing of the key.
+func (p *planner) refused(since time.Time) int {
+	if p.r.Operation.From == 0 || p.probedBefore(since) {
+		return 0
+	}
+	return p.f.Refusals
 }
 
 // cuttable reports whether a cut would find what it replaces. A key that its provider does not list is deleted

@@ -229,6 +229,12 @@ func TestPlan(t *testing.T) {
 		"drift: a stranger, adopt": {r: setter(nil, active), change: func(r *keystore.Record, f *rotate.Facts) {
 			f.Finding, r.Target.Policy.OnDrift = rotate.Foreign, keystore.DriftAdopt
 		}, then: rotate.AdoptForeign, alarm: "somebody else"},
+		"drift: a stranger in the slot of a pair, adopt": {r: pair(nil, active), change: func(r *keystore.Record, f *rotate.Facts) {
+			f.Finding, r.Target.Policy.OnDrift = rotate.Foreign, keystore.DriftAdopt
+		}, then: rotate.AdoptForeign, alarm: "somebody else"},
+		"drift: a stranger in a pair that is rotated": {r: pair(at1to2(keystore.Applied), active, pending), change: func(r *keystore.Record, f *rotate.Facts) {
+			r.Operation.UseAfter, f.Finding, r.Target.Policy.OnDrift = at(time.Minute), rotate.Foreign, keystore.DriftAdopt
+		}, then: rotate.Wait, look: at(time.Minute), alarm: "somebody else"},
 		"drift: a stranger before a rotation": {r: setter(nil, active), change: func(r *keystore.Record, f *rotate.Facts) { due(r, f); f.Finding = rotate.Foreign }, then: rotate.Wait, look: at(5 * time.Minute), alarm: "somebody else"},
 
 		"pair: idle slot":                        {r: pair(at1to2(keystore.Applying), active, pending), then: rotate.Set},

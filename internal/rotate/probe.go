@@ -23,9 +23,9 @@ type Prober interface {
 // probeLife is how long the token of a probe lives.
 const probeLife = time.Minute
 
-// probe asks the edge about the new key, and counts the answers in a row that accept it.
-func (s *session) probe(ctx context.Context) error {
-	signed, err := s.probeURL()
+// probe asks the edge about a key, and counts the answers in a row that accept or refuse it.
+func (s *session) probe(ctx context.Context, version int) error {
+	signed, err := s.probeURL(version)
 	if err != nil {
 		return err
 	}
@@ -35,20 +35,23 @@ func (s *session) probe(ctx context.Context) error {
 		return err
 	})
 	s.m.Probed = s.clock()
-	if to := s.record.Operation.To; s.m.ProbedKey != to {
-		s.m.ProbedKey, s.m.Probes = to, 0
+	if s.m.ProbedKey != version {
+		s.m.ProbedKey, s.m.Probes, s.m.Refusals = version, 0, 0
 	}
-	if err != nil || !accepted {
-		s.m.Probes = 0
-		return err
+	switch {
+	case err != nil:
+		s.m.Probes, s.m.Refusals = 0, 0
+	case accepted:
+		s.m.Probes, s.m.Refusals = s.m.Probes+1, 0
+	default:
+		s.m.Probes, s.m.Refusals = 0, s.m.Refusals+1
 	}
-	s.m.Probes++
-	return nil
+	return err
 }
 
-// probeURL signs the target's probe URL with the operation's new key.
-func (s *session) probeURL() (string, error) {
-	to, err := s.record.Key(s.record.Operation.To)
+// probeURL signs the target's probe URL with a key.
+func (s *session) probeURL(version int) (string, error) {
+	to, err := s.record.Key(version)
 	if err != nil {
 		return "", err
 	}

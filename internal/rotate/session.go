@@ -78,7 +78,7 @@ func (s *session) do(ctx context.Context, d Decision) error {
 	case Label:
 		return s.label(ctx)
 	case Probe:
-		return s.probe(ctx)
+		return s.probe(ctx, d.Key)
 	case Activate:
 		return s.activate(ctx)
 	case Revoke:

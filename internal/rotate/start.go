@@ -19,6 +19,8 @@ type Request struct {
 	Replace bool
 	// Version is the key that a rollback goes back to; 0 means the last one before the active key.
 	Version int
+
+	facts Facts // of who asks, if it knows any
 }
 
 // Starter opens operations in records. It touches no provider: whoever runs the Executor does.
@@ -43,15 +45,15 @@ func (s Starter) Start(r *keystore.Record, q Request, now time.Time) error {
 	}
 	switch op.Kind {
 	case keystore.Rotate:
-		return s.rotate(r, op, now)
+		return s.rotate(r, op, q.facts, now)
 	case keystore.Rollback:
-		return s.rollback(r, op, q.Version, now)
+		return s.rollback(r, op, q, now)
 	default:
 		return fmt.Errorf("%w: an operation of kind %q cannot be asked for; use %s or %s", keystore.ErrIllegal, op.Kind, keystore.Rotate, keystore.Rollback)
 	}
 }
 
-func (s Starter) rotate(r *keystore.Record, op keystore.Operation, now time.Time) error {
+func (s Starter) rotate(r *keystore.Record, op keystore.Operation, f Facts, now time.Time) error {
 	open := r.Operation
 	if open != nil && open.Mode == keystore.Replace {
 		op.Mode = keystore.Replace // only hastened: the old key may be deleted already
@@ -75,13 +77,13 @@ func (s Starter) rotate(r *keystore.Record, op keystore.Operation, now time.Time
 		}
 	}
 	op.To = r.Add(key, now).Version
-	return s.begin(r, op, now)
+	return s.begin(r, op, f, now)
 }
 
 // rollback goes back to an earlier key: by letting it sign again where the provider still accepts it,
 // else by a new version with a copy of its secret.
-func (s Starter) rollback(r *keystore.Record, op keystore.Operation, version int, now time.Time) error {
-	old, err := rollbackTo(r, version)
+func (s Starter) rollback(r *keystore.Record, op keystore.Operation, q Request, now time.Time) error {
+	old, err := rollbackTo(r, q.Version)
 	if err != nil {
 		return err
 	}
@@ -90,7 +92,7 @@ func (s Starter) rollback(r *keystore.Record, op keystore.Operation, version int
 	}
 	if old.State == keystore.Retiring {
 		op.To, op.Step = old.Version, keystore.Draining
-		if err := s.begin(r, op, now); err != nil {
+		if err := s.begin(r, op, q.facts, now); err != nil {
 			return err
 		}
 		return r.ActivateTo(now, s.Timing.Timing)
@@ -107,7 +109,7 @@ func (s Starter) rollback(r *keystore.Record, op keystore.Operation, version int
 		return err
 	}
 	op.To = r.Add(key, now).Version
-	return s.begin(r, op, now)
+	return s.begin(r, op, q.facts, now)
 }
 
 // rollbackTo finds the key to go back to.
@@ -132,9 +134,9 @@ func rollbackTo(r *keystore.Record, version int) (*keystore.Key, error) {
 
 // begin opens op, in place of the open one if there is one. A cut is scheduled as early as it breaks no
 // token.
-func (s Starter) begin(r *keystore.Record, op keystore.Operation, now time.Time) error {
+func (s Starter) begin(r *keystore.Record, op keystore.Operation, f Facts, now time.Time) error {
 	if op.Mode.Cuts() && !op.Immediate {
-		p := planner{r: r, t: s.Timing, now: now}
+		p := planner{r: r, f: f, t: s.Timing, now: now}
 		op.CutAt = p.nextCut()
 		op.CutUntil = op.CutAt.Add(s.Timing.cutWindow())
 	}
@@ -148,7 +150,7 @@ func (s Starter) begin(r *keystore.Record, op keystore.Operation, now time.Time)
 // key. Tokens that its former owner has signed may live for foreignMaxLifetime, and no cut or retirement
 // comes earlier. It wraps keystore.ErrIllegal where the key is ours already or an operation is open.
 func (s Starter) Adopt(r *keystore.Record, secret tokens.Secret, foreignMaxLifetime time.Duration, now time.Time) error {
-	key, err := s.sealed(r, keystore.Key{Origin: keystore.OriginImport}, secret)
+	key, err := s.sealed(r, keystore.Key{Origin: keystore.OriginImport, Slot: activeSlot(r)}, secret)
 	if err != nil {
 		return err
 	}
@@ -184,6 +186,14 @@ func (s Starter) sealed(r *keystore.Record, k keystore.Key, secret tokens.Secret
 	k.Fingerprint = prepared.Fingerprint()
 	k.Sealed, err = s.Sealer.Seal(keystore.Binding{Target: r.Target.ID, Version: r.NextVersion()}, secret)
 	return k, err
+}
+
+// activeSlot is the slot of the key that signs; the first one where none does.
+func activeSlot(r *keystore.Record) int {
+	if active := r.Active(); active != nil {
+		return active.Slot
+	}
+	return 0
 }
 
 // idleSlot is the slot of a pair that no key signs for.

@@ -454,3 +454,22 @@ func TestFindingBeforeAnActivation(t *testing.T) {
 		t.Errorf("the first key was written %d times", n)
 	}
 }
+
+// TestStrangerInAPair: a secret that somebody has set in the slot that signs is taken over there; the next rotation
+// goes to the other slot.
+func TestStrangerInAPair(t *testing.T) {
+	foreign := tokens.NewSecret([]byte(stranger))
+	w := newWorld(t, rotatetest.Scenario{Kind: rotatetest.Pair, Breaks: true, Policy: func(p *keystore.Policy) { p.OnDrift = keystore.DriftAdopt }})
+	advance(t, w, 60, "the second key", idle(2))
+	w.Vendor.SetByHand("second", foreign)
+	r := advance(t, w, 15, "the stranger's key", idle(3))
+	if k := r.Active(); k.Slot != 1 || k.Origin != keystore.OriginImport || !w.Vendor.Secret("second").Equal(foreign) {
+		t.Errorf("%+v", k)
+	}
+	if got := strings.Join(states(r)[1:], " "); got != "retired active" {
+		t.Errorf("keys %s", got)
+	}
+	if k := activeOf(advance(t, w, 120, "the fourth key", signs(4))); k.Slot != 0 {
+		t.Errorf("key 4 stands in slot %d", k.Slot)
+	}
+}
