@@ -45,24 +45,26 @@ func CheckGrant(g *Grant) error {
 	if err := checkText("idempotency_key", g.IdempotencyKey, 0, maxText); err != nil {
 		return err
 	}
-	if err := checkWindow(g.Start, g.End); err != nil {
+	if err := g.checkWindow(); err != nil {
 		return err
 	}
 	return g.Limits.check()
 }
 
-func checkWindow(start, end time.Time) error {
-	if err := checkMoment("start_time", start); err != nil {
+// checkWindow leaves a grant that named no start to the store: a call that is repeated after its end is
+// answered with what the first has made.
+func (g *Grant) checkWindow() error {
+	if err := checkMoment("start_time", g.Start); err != nil {
 		return err
 	}
-	if end.IsZero() {
+	if g.End.IsZero() {
 		return nil
 	}
-	if err := checkMoment("end_time", end); err != nil {
+	if err := checkMoment("end_time", g.End); err != nil {
 		return err
 	}
-	if !end.After(start) {
-		return invalid("end_time", "%s is not after start_time, %s; the two may be swapped", moment(end), moment(start))
+	if !g.End.After(g.Start) && !g.Start.Equal(g.CreatedAt) {
+		return invalid("end_time", "%s is not after start_time, %s; the two may be swapped", moment(g.End), moment(g.Start))
 	}
 	return nil
 }

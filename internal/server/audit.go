@@ -38,7 +38,7 @@ func auditCalls(log *slog.Logger) grpc.UnaryServerInterceptor {
 // administers reports whether an RPC changes something, or signs past the catalogue, by the verb that
 // its name begins with.
 func administers(act string) bool {
-	for _, verb := range []string{"Create", "Update", "Delete", "Import", "Activate", "Retire", "Destroy", "Mint", "Start"} {
+	for _, verb := range []string{"Create", "Update", "Delete", "Import", "Activate", "Retire", "Destroy", "Mint", "Start", "BatchCreate", "Revoke", "Lift"} {
 		if strings.HasPrefix(act, verb) {
 			return true
 		}
@@ -61,8 +61,16 @@ func subject(req, answer any) []slog.Attr {
 		text("target", r.GetTarget().GetId())
 	case interface{ GetPlayback() *tokensvcv1.Playback }:
 		text("playback", r.GetPlayback().GetId())
+	case interface{ GetProduct() *tokensvcv1.Product }:
+		text("product", r.GetProduct().GetId())
 	case interface{ GetId() string }:
 		text("id", r.GetId())
+	}
+	switch a := answer.(type) {
+	case *tokensvcv1.CreateGrantResponse:
+		text("grant", a.GetGrant().GetId())
+	case *tokensvcv1.BatchCreateGrantsResponse:
+		attrs = append(attrs, countGrants(a)...)
 	}
 	version := int32(0)
 	if r, ok := req.(interface{ GetVersion() int32 }); ok {
@@ -78,4 +86,20 @@ func subject(req, answer any) []slog.Attr {
 		text("key", a.GetCredential().GetKey())
 	}
 	return attrs
+}
+
+// countGrants says how the grants of a batch came out.
+func countGrants(a *tokensvcv1.BatchCreateGrantsResponse) []slog.Attr {
+	made, repeated, refused := 0, 0, 0
+	for _, o := range a.GetOutcomes() {
+		switch {
+		case o.GetError() != nil:
+			refused++
+		case o.GetRepeatedCall():
+			repeated++
+		default:
+			made++
+		}
+	}
+	return []slog.Attr{slog.Int("grants_made", made), slog.Int("grants_repeated", repeated), slog.Int("grants_refused", refused)}
 }

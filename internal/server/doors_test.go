@@ -45,6 +45,7 @@ func methods() map[string]protoreflect.MethodDescriptor {
 	all := map[string]protoreflect.MethodDescriptor{}
 	for _, file := range []protoreflect.FileDescriptor{
 		tokensvcv1.File_tokensvc_v1_playback_service_proto, tokensvcv1.File_tokensvc_v1_token_service_proto, tokensvcv1.File_tokensvc_v1_key_service_proto,
+		tokensvcv1.File_tokensvc_v1_entitlement_service_proto,
 	} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
@@ -130,6 +131,8 @@ func transcode(m protoreflect.MethodDescriptor, request proto.Message) (method, 
 		method, path = "DELETE", rule.GetDelete()
 	case rule.GetPatch() != "":
 		method, path = "PATCH", rule.GetPatch()
+	case rule.GetPut() != "":
+		method, path = "PUT", rule.GetPut()
 	default:
 		method, path = "POST", rule.GetPost()
 	}

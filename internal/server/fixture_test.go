@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	mrand "math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
@@ -25,6 +26,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
+	"github.com/tokensvc/tokensvc/internal/entitle"
 	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/internal/rotate"
 	"github.com/tokensvc/tokensvc/internal/server"
@@ -87,9 +89,22 @@ type service struct {
 	tokens    tokensvcv1.TokenServiceClient
 	keys      tokensvcv1.KeyServiceClient
 	rotation  tokensvcv1.RotationServiceClient
+	grants    tokensvcv1.EntitlementServiceClient
 	base      string
 	client    *http.Client
 	log       *lines
+}
+
+// sameRandom is the same for every service.
+type sameRandom struct {
+	mu     sync.Mutex
+	source *mrand.ChaCha8
+}
+
+func (r *sameRandom) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.source.Read(p)
 }
 
 // settings change how a service is put together.
@@ -138,6 +153,7 @@ func start(t *testing.T, s settings) *service {
 		Keys: keys, Sealer: sealer, Playbacks: playbacks, Catalogue: e.catalogue, Keyring: e.keyring, Signer: sign,
 		Timing: cfg.Timing, Accounts: map[string]string{"wowza-main": "wowza", "qencode-main": "qencode"}, MaxBody: maxBody,
 		RequestTimeout: 10 * time.Second, Log: log, Now: e.clock.now, Rotation: rotation(e.clock.now),
+		Grants: e.store, Random: &sameRandom{source: mrand.NewChaCha8([32]byte{})},
 	}
 	if s.options != nil {
 		s.options(&o)
@@ -174,6 +190,7 @@ func (e *service) serve(t *testing.T) {
 	e.tokens = tokensvcv1.NewTokenServiceClient(e.conn)
 	e.keys = tokensvcv1.NewKeyServiceClient(e.conn)
 	e.rotation = tokensvcv1.NewRotationServiceClient(e.conn)
+	e.grants = tokensvcv1.NewEntitlementServiceClient(e.conn)
 	transport := &http.Transport{}
 	e.base = "http://" + httpAddr
 	e.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -341,7 +358,15 @@ func (e *service) dump(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := json.MarshalIndent([]any{records, playbacks}, "", " ")
+	grants, err := e.store.Grants(t.Context(), entitle.Filter{}, keystore.Page{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	products, err := e.store.Products(t.Context(), keystore.Page{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.MarshalIndent([]any{records, playbacks, grants, products}, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,6 +94,7 @@ type drawer struct {
 	*rapid.T
 	providers []provider
 	tokens    []string
+	ids       []string // of grants
 }
 
 // remember keeps what later requests can use.
@@ -103,6 +104,8 @@ func (d *drawer) remember(m proto.Message) {
 		d.tokens = append(d.tokens, m.GetCredential().GetUrl(), m.GetCredential().GetToken())
 	case *pb.MintTokenResponse:
 		d.tokens = append(d.tokens, m.GetCredential().GetToken())
+	case *pb.CreateGrantResponse:
+		d.ids = append(d.ids, m.GetGrant().GetId())
 	}
 }
 
@@ -177,7 +180,7 @@ func (d *drawer) session() string {
 }
 
 func (d *drawer) request() proto.Message {
-	switch rapid.IntRange(0, 19).Draw(d.T, "call") {
+	switch rapid.IntRange(0, 25).Draw(d.T, "call") {
 	case 0, 1:
 		return d.signOne()
 	case 2:
@@ -202,6 +205,18 @@ func (d *drawer) request() proto.Message {
 		return &pb.VerifyTokenRequest{TargetId: d.target(), Token: d.token(), Resource: d.pick("resource", "", "STREAM01", "b7f2c9e0a1d34e5f", "/vod/film/a.m3u8"), ClientIp: d.address()}
 	case 19:
 		return &pb.RefreshPlaybackRequest{SessionId: d.session(), Viewer: d.pick("viewer", "ada", "bob", ""), Ttl: d.duration("ttl")}
+	case 20, 21:
+		return d.createGrant()
+	case 22:
+		batch := &pb.BatchCreateGrantsRequest{}
+		for range rapid.IntRange(0, 4).Draw(d.T, "items") {
+			batch.Requests = append(batch.Requests, d.createGrant())
+		}
+		return batch
+	case 23, 24:
+		return d.ofGrants()
+	case 25:
+		return d.ofProducts()
 	case 10:
 		return &pb.ExplainTokenRequest{TargetId: d.pick("target", "", "", d.target()), Token: d.token(), Scheme: d.pick("scheme", "", "", "wowza-hdnts", "qencode-jwt", "rot13"), ClientIp: d.address()}
 	case 11:

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/tokensvc/tokensvc/gen/openapi"
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
+	"github.com/tokensvc/tokensvc/internal/entitle"
 	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/internal/signer"
 	"github.com/tokensvc/tokensvc/keystore"
@@ -35,10 +37,14 @@ type Options struct {
 	Sealer    keystore.Sealer
 	Playbacks playback.Store
 	Catalogue *playback.Catalogue
-	Keyring   *signer.Keyring
-	Signer    *signer.Signer
-	Timing    keystore.Timing
-	Rotation  Rotation
+	// Grants keeps grants and products; nil leaves EntitlementService out.
+	Grants entitle.Store
+	// Checker decides who may watch; nil answers CheckEntitlement with UNIMPLEMENTED.
+	Checker  entitle.Checker
+	Keyring  *signer.Keyring
+	Signer   *signer.Signer
+	Timing   keystore.Timing
+	Rotation Rotation
 	// Accounts maps the account ids of the config file to their providers.
 	Accounts map[string]string
 	// Mint switches MintToken on.
@@ -55,6 +61,8 @@ type Options struct {
 	Tracer trace.TracerProvider
 	Log    *slog.Logger
 	Now    func() time.Time
+	// Random makes ids; nil means crypto/rand.
+	Random io.Reader
 }
 
 // Service is a gRPC service and the way HTTP reaches it.
@@ -83,8 +91,12 @@ const oversize = 4
 
 // New assembles a server. It does not listen yet.
 func New(o Options) (*Server, error) {
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
 	validator, err := protovalidate.New(protovalidate.WithMessages(
 		&tokensvcv1.SignPlaybackRequest{}, &tokensvcv1.BatchSignPlaybackRequest{}, &tokensvcv1.ImportKeyRequest{},
+		&tokensvcv1.CreateGrantRequest{},
 	))
 	if err != nil {
 		return nil, fmt.Errorf("compile the validation rules: %w", err)
@@ -148,12 +160,18 @@ func register(o Options, validator protovalidate.Validator, registrars ...grpc.S
 		store: o.Keys, sealer: o.Sealer, catalogue: o.Catalogue, keyring: o.Keyring, timing: o.Timing, accounts: o.Accounts, validator: validator,
 		holder: hostname + "/" + rand.Text(), now: o.Now, log: o.Log,
 	}
+	entitlements := &entitlementService{
+		grants: o.Grants, checker: o.Checker, catalogue: o.Catalogue, validator: validator, random: o.Random, now: o.Now,
+	}
 	rotation := &rotationService{Rotation: o.Rotation, keys: keys, now: o.Now, log: o.Log}
 	for _, r := range registrars {
 		r.RegisterService(strict(&tokensvcv1.RotationService_ServiceDesc), rotation)
 		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc), playbacks)
 		r.RegisterService(strict(&tokensvcv1.TokenService_ServiceDesc), tokenSvc)
 		r.RegisterService(strict(&tokensvcv1.KeyService_ServiceDesc), keys)
+		if o.Grants != nil {
+			r.RegisterService(strict(&tokensvcv1.EntitlementService_ServiceDesc), entitlements)
+		}
 		for _, s := range o.Services {
 			r.RegisterService(strict(s.Desc), s.Impl)
 		}

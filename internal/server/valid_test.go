@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,30 @@ func signRequest() *rapid.Generator[*tokensvcv1.SignPlaybackRequest] {
 	})
 }
 
+// grantRequest draws requests whose limits name no country and no network, which are for the validator.
+func grantRequest() *rapid.Generator[*tokensvcv1.CreateGrantRequest] {
+	id := rapid.OneOf(text(0, 1, 128), rapid.SampledFrom([]string{"a", "-", "_x", "x_-9", "9", "a.b", "a\n"}))
+	return rapid.Custom(func(t *rapid.T) *tokensvcv1.CreateGrantRequest {
+		r := &tokensvcv1.CreateGrantRequest{IdempotencyKey: text(0, 128).Draw(t, "key")}
+		if rapid.IntRange(0, 9).Draw(t, "grant") == 0 {
+			return r
+		}
+		r.Grant = &tokensvcv1.Grant{Viewer: text(0, 1, 256).Draw(t, "viewer"), OrderId: text(0, 128).Draw(t, "order")}
+		switch rapid.IntRange(0, 5).Draw(t, "subject") {
+		case 0:
+		case 1, 2:
+			r.Grant.Subject = &tokensvcv1.Grant_ProductId{ProductId: id.Draw(t, "product")}
+		default:
+			r.Grant.Subject = &tokensvcv1.Grant_PlaybackId{PlaybackId: id.Draw(t, "playback")}
+		}
+		if rapid.Bool().Draw(t, "limits") {
+			count := rapid.SampledFrom([]int32{-1, 0, 1, 1000, 1001, 1_000_000, 1_000_001})
+			r.Grant.Limits = &tokensvcv1.GrantLimits{MaxPlays: count.Draw(t, "plays"), MaxSessions: count.Draw(t, "sessions"), MaxDevices: count.Draw(t, "devices")}
+		}
+		return r
+	})
+}
+
 func TestPlainlyValidIsWhatTheRulesSay(t *testing.T) {
 	validator, err := protovalidate.New()
 	if err != nil {
@@ -55,6 +80,11 @@ func TestPlainlyValidIsWhatTheRulesSay(t *testing.T) {
 			all[rapid.IntRange(0, size-1).Draw(t, "at")] = signRequest().Draw(t, "request")
 		}
 		holds(t, &tokensvcv1.BatchSignPlaybackRequest{Requests: all})
+	}))
+	t.Run("a grant", rapid.MakeCheck(func(t *rapid.T) { holds(t, grantRequest().Draw(t, "request")) }))
+	t.Run("grants", rapid.MakeCheck(func(t *rapid.T) {
+		size := rapid.SampledFrom([]int{0, 1, 1000, 1001}).Draw(t, "size")
+		holds(t, &tokensvcv1.BatchCreateGrantsRequest{Requests: slices.Repeat([]*tokensvcv1.CreateGrantRequest{nil}, size)})
 	}))
 	t.Run("an item that is missing", func(t *testing.T) {
 		if signPlainlyValid(nil) {

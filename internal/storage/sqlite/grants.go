@@ -46,7 +46,7 @@ func (s *Store) CreateGrants(ctx context.Context, grants []entitle.Grant) (creat
 				return err
 			}
 			if err != nil {
-				one = entitle.Created{Err: fmt.Errorf("create grant: %w", err)}
+				one = entitle.Created{Err: err}
 			}
 			created[i] = one
 		}
