@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
@@ -27,7 +29,7 @@ type rotateFlags struct {
 func newKeysRotate(c *common) *cobra.Command {
 	var f rotateFlags
 	cmd := &cobra.Command{
-		Use:   "rotate TARGET",
+		Use:   "rotate TARGET|PLAYBACK",
 		Short: "Replace the key of a target at its provider, and watch it happen",
 		Long: "Rotate opens an operation and shows what it waits for, until the new key signs. The job carries it out:\n" +
 			"`tokensvc serve --sync`, or `tokensvc sync` beside the service. Interrupting the command does not interrupt\n" +
@@ -40,7 +42,17 @@ func newKeysRotate(c *common) *cobra.Command {
 				return usageError("--version is for --rollback")
 			}
 			return c.dial(func(conn *grpc.ClientConn) error {
-				return c.rotate(cmd.Context(), tokensvcv1.NewRotationServiceClient(conn), args[0], f)
+				api := tokensvcv1.NewRotationServiceClient(conn)
+				err := c.rotate(cmd.Context(), api, args[0], f)
+				if status.Code(err) != codes.NotFound {
+					return err
+				}
+				target, known := c.targetOf(cmd.Context(), conn, args[0])
+				if !known {
+					return err
+				}
+				cmd.PrintErrf("playback %s is signed by the key of target %s\n", args[0], target)
+				return c.rotate(cmd.Context(), api, target, f)
 			})
 		},
 	}
@@ -59,6 +71,14 @@ func newKeysRotate(c *common) *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "detach")
 	cmd.MarkFlagsMutuallyExclusive("wait", "detach")
 	return cmd
+}
+
+// targetOf returns the target of a playback, if there is one of the name.
+func (c *common) targetOf(ctx context.Context, conn *grpc.ClientConn, playback string) (target string, known bool) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	answer, err := tokensvcv1.NewPlaybackServiceClient(conn).GetPlayback(ctx, &tokensvcv1.GetPlaybackRequest{Id: playback})
+	return answer.GetPlayback().GetTargetId(), err == nil
 }
 
 // dial connects to the service; calls need deadlines of their own, streams have none.
