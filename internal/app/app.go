@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tokensvc/tokensvc/internal/config"
+	"github.com/tokensvc/tokensvc/internal/entitle"
+	"github.com/tokensvc/tokensvc/internal/entitle/webhook"
 	"github.com/tokensvc/tokensvc/internal/obs"
 	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/internal/rotate"
@@ -51,6 +53,8 @@ type App struct {
 	keyring   *signer.Keyring
 	catalogue *playback.Catalogue
 	signer    *signer.Signer
+	hooks     *webhook.Hooks
+	policies  *entitle.Policies
 	server    *server.Server
 	executor  *rotate.Executor // nil unless Inputs.Sync
 	stopTrace func(context.Context) error
@@ -70,6 +74,9 @@ func New(ctx context.Context, cfg config.Config, in Inputs) (*App, error) {
 
 func (a *App) open(ctx context.Context, in Inputs) error {
 	if err := a.openStore(ctx, in); err != nil {
+		return err
+	}
+	if err := a.openPolicies(); err != nil {
 		return err
 	}
 	if err := a.applyManaged(ctx); err != nil {
@@ -127,7 +134,8 @@ func (a *App) listen(ctx context.Context, in Inputs) error {
 		accounts[account.ID] = account.Provider
 	}
 	a.server, err = server.New(server.Options{
-		Keys: a.store, Sealer: a.sealer, Playbacks: a.store, Catalogue: a.catalogue, Grants: a.store, Keyring: a.keyring, Signer: a.signer,
+		Keys: a.store, Sealer: a.sealer, Playbacks: a.store, Catalogue: a.catalogue, Keyring: a.keyring, Signer: a.signer,
+		Checker: a.policies, Policies: a.policies,
 		Timing: a.timing(), Rotation: a.rotation(), Accounts: accounts, Mint: a.cfg.API.Mint, MaxBody: int(a.cfg.Limits.MaxBody),
 		RequestTimeout: a.cfg.Limits.RequestTimeout, Extra: in.Extra, Services: in.Services, Tracer: tracer, Log: a.log, Now: a.now,
 	})
@@ -201,6 +209,9 @@ func (a *App) Close() error {
 	}
 	if a.signer != nil {
 		a.signer.Close()
+	}
+	if a.hooks != nil {
+		a.hooks.Close()
 	}
 	if a.stopTrace != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

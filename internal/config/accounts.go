@@ -65,10 +65,25 @@ func (a Account) variable(credential string) string {
 	return accountPrefix + strings.ToUpper(strings.ReplaceAll(a.ID, "-", "_")+"_"+credential)
 }
 
-// takeVariables gives the accounts the credentials of their variables, and reports variables of none.
-func (l *loader) takeVariables(accounts []Account) {
-	left := maps.Clone(l.accountVariables)
-	var known []string
+// takeVariables gives the accounts and web hooks the secrets of their variables, and reports variables of none.
+func (l *loader) takeVariables(c Config) {
+	left := maps.Clone(l.credentialVariables)
+	known := append(l.takeAccountVariables(c.Accounts, left), l.takeWebhookVariables(c.Webhooks, left)...)
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		hint := ""
+		if near := nearest(name, known); near != "" {
+			hint = "; did you mean " + near + "?"
+		}
+		whose := "account"
+		if strings.HasPrefix(name, webhookPrefix) {
+			whose = "web hook"
+		}
+		l.faults.add("", name, "no %s of the file has such a credential%s", whose, hint)
+	}
+}
+
+// takeAccountVariables takes those of accounts out of left, and returns the names there could be.
+func (l *loader) takeAccountVariables(accounts []Account, left map[string]tokens.Secret) (known []string) {
 	for i := range accounts {
 		a := &accounts[i]
 		for _, name := range credentialNames() {
@@ -93,13 +108,7 @@ func (l *loader) takeVariables(accounts []Account) {
 			a.Environment[name] = text
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(left)) {
-		hint := ""
-		if near := nearest(name, known); near != "" {
-			hint = "; did you mean " + near + "?"
-		}
-		l.faults.add("", name, "no account of the file has such a credential%s", hint)
-	}
+	return known
 }
 
 // needs are the settings that an account of a provider must and may have beside id and provider.

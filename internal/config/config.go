@@ -67,6 +67,8 @@ type Config struct {
 	Edge Edge `koanf:"edge"`
 	// Credentials for provider APIs. They exist only here, never through the API.
 	Accounts []Account `koanf:"accounts"`
+	// Web hooks that policies of playbacks may ask. docs/webhooks.md is their contract.
+	Webhooks []Webhook `koanf:"webhooks"`
 	// Targets of the file; the API shows them read-only.
 	Targets []Target `koanf:"targets"`
 	// Playbacks of the file; the API shows them read-only. A playback may name a target that exists
@@ -191,6 +193,27 @@ type Account struct {
 	CookieBoundToSecret bool `koanf:"cookie_bound_to_secret"`
 	// Environment holds the credentials that variables give, by their keys without _file.
 	Environment map[string]tokens.Secret `koanf:"-"`
+}
+
+// Webhook is a service of yours that says who may watch.
+type Webhook struct {
+	// The name by which policies refer to it: 1 to 63 of a-z, 0-9 and "-", beginning with a letter.
+	ID string `koanf:"id" required:"true" pattern:"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"`
+	// Where questions go: https, or http on loopback.
+	URL string `koanf:"url" required:"true" max:"2048"`
+	// A file with the secret that signs questions, at least 16 bytes, which only its owner may read. In its place a
+	// variable may hold the secret: TOKENSVC_WEBHOOK_, the id in capitals with "_" for "-", and _SECRET.
+	SecretFile string `koanf:"secret_file" max:"4096"`
+	// The longest time for one question.
+	Timeout time.Duration `koanf:"timeout" default:"2s" min:"10ms" max:"30s"`
+	// What counts while it gives no answer: nobody is let in, or its last answer to the same question does.
+	OnError string `koanf:"on_error" default:"deny" enum:"deny,last_known"`
+	// How old an answer may be that last_known takes.
+	MaxAge time.Duration `koanf:"max_age" min:"0s" max:"24h"`
+	// How long an answer is used without asking again. 0s asks every time.
+	CacheTTL time.Duration `koanf:"cache_ttl" min:"0s" max:"1h"`
+	// Environment is the secret that the variable gives.
+	Environment tokens.Secret `koanf:"-"`
 }
 
 // Target is what one signing key protects at a provider.

@@ -146,7 +146,7 @@ func TestDefaultsEqualSample(t *testing.T) {
 	if len(c.Accounts) == 0 || len(c.Targets) == 0 || len(c.Playbacks) == 0 {
 		t.Error("the sample shows no accounts, targets or playbacks")
 	}
-	c.Accounts, c.Targets, c.Playbacks = nil, nil, nil
+	c.Accounts, c.Webhooks, c.Targets, c.Playbacks = nil, nil, nil, nil
 	if diff := cmp.Diff(asLoaded(), c, secrets()); diff != "" {
 		t.Error(diff)
 	}

@@ -86,6 +86,14 @@ func TestFaults(t *testing.T) {
 		{"sessions without a rule", input{file: playback + ", sessions: {max: 3}}]"}, []string{"tokensvc.yaml:1: playbacks[0].sessions.rule: is missing; write deny_new, evict_oldest or allow_same_device"}},
 		{"hectic heartbeat", input{file: playback + ", sessions: {rule: deny_new, heartbeat_timeout: 4s}}]"}, []string{"tokensvc.yaml:1: playbacks[0].sessions.heartbeat_timeout: 4s is under 5s; write 0s for none"}},
 
+		{"bad expression", input{file: playback + ", access: {expression: 'viewr.id == \"x\"'}}]"}, []string{`tokensvc.yaml:1: playbacks[0].access: expression: 1:1: undeclared reference to 'viewr' (in container '')`}},
+		{"no such web hook", input{file: playback + ", access: {webhook: shop}}]"}, []string{`tokensvc.yaml:1: playbacks[0].access: no web hook "shop" among webhooks`}},
+		{"web hook in the open", input{file: "webhooks: [{id: shop, url: 'http://shop.example.com', secret_file: s}]"}, []string{"tokensvc.yaml:1: webhooks[0].url: want an absolute https URL without user, password or fragment; http is for loopback addresses alone"}},
+		{"web hook without a secret", input{file: "webhooks: [{id: my-shop, url: 'https://e/x'}]"}, []string{"tokensvc.yaml:1: webhooks[0].secret_file: is missing; name a file, or set TOKENSVC_WEBHOOK_MY_SHOP_SECRET"}},
+		{"web hook with two secrets", input{file: "webhooks: [{id: shop, url: 'https://e/x', secret_file: s}]", env: []string{"TOKENSVC_WEBHOOK_SHOP_SECRET=x"}}, []string{"TOKENSVC_WEBHOOK_SHOP_SECRET: webhooks[0].secret_file: the file and the variable are both set; keep one"}},
+		{"secret of no web hook", input{env: []string{"TOKENSVC_WEBHOOK_SHOP_SECRET=x"}}, []string{"TOKENSVC_WEBHOOK_SHOP_SECRET: no web hook of the file has such a credential"}},
+		{"last_known of any age", input{file: "webhooks: [{id: shop, url: 'https://e/x', secret_file: s, on_error: last_known}]"}, []string{"tokensvc.yaml:1: webhooks[0].max_age: is missing; on_error last_known needs to know how old an answer it may take"}},
+
 		// Accounts, targets, playbacks
 		{"account twice", input{file: "accounts:\n- {id: a, provider: wowza}\n- {id: a, provider: agora}"}, []string{`tokensvc.yaml:3: accounts[1].id: "a" is the id of accounts[0] already`}},
 		{"unknown provider", input{file: "accounts: [{id: a, provider: wovza}]"}, []string{`tokensvc.yaml:1: accounts[0].provider: "wovza" is none of wowza, akamai, qencode, agora`}},

@@ -69,7 +69,7 @@ func Load(flags *pflag.FlagSet, environ []string, readFile func(string) ([]byte,
 	if err != nil {
 		return Config{}, nil, err
 	}
-	l := &loader{root: root, tree: koanf.New("."), faults: faults{origin: make(map[string]string)}, accountVariables: make(map[string]tokens.Secret)}
+	l := &loader{root: root, tree: koanf.New("."), faults: faults{origin: make(map[string]string)}, credentialVariables: make(map[string]tokens.Secret)}
 	for _, load := range []func() error{
 		func() error { return l.file(flags, environ, readFile) },
 		func() error { return l.environment(environ) },
@@ -87,7 +87,7 @@ func Load(flags *pflag.FlagSet, environ []string, readFile func(string) ([]byte,
 		return Config{}, nil, fmt.Errorf("configuration: %w", err)
 	}
 	c.MasterKey.Environment = l.masterKey
-	l.takeVariables(c.Accounts)
+	l.takeVariables(c)
 	found, warnings := c.check(root)
 	l.faults.merge(found)
 	if err := l.faults.err(); err != nil {
@@ -108,8 +108,8 @@ type loader struct {
 	tree      *koanf.Koanf
 	faults    faults
 	masterKey tokens.Secret
-	// accountVariables are the variables with credentials, by name.
-	accountVariables map[string]tokens.Secret
+	// credentialVariables are the variables with secrets of accounts and web hooks, by name.
+	credentialVariables map[string]tokens.Secret
 }
 
 // file loads the file that a flag or the environment names, if any.
@@ -161,8 +161,8 @@ func (l *loader) environment(environ []string) error {
 				l.faults.add("", name, "is set but empty; give it ID:BASE64, or unset it")
 			case name == MasterKeyVariable:
 				l.masterKey = tokens.NewSecret([]byte(text))
-			case strings.HasPrefix(name, accountPrefix):
-				l.accountVariables[name] = tokens.NewSecret([]byte(text))
+			case strings.HasPrefix(name, accountPrefix), strings.HasPrefix(name, webhookPrefix):
+				l.credentialVariables[name] = tokens.NewSecret([]byte(text))
 			case name == ConfigVariable, name == ServerVariable, serviceLink.MatchString(name):
 			default:
 				hint := ""

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/clientaddr"
+	"github.com/tokensvc/tokensvc/internal/entitle/expression"
 	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/keystore"
 )
@@ -37,6 +38,7 @@ func (c Config) check(root *field) ([]Fault, []Warning) {
 	c.checkSources(k)
 	c.checkProxies(k)
 	c.checkAccounts(k)
+	c.checkWebhooks(k)
 	targets := c.checkTargets(k)
 	c.checkPlaybacks(k, targets)
 	return k.faults, k.warnings
@@ -46,6 +48,8 @@ func (c Config) check(root *field) ([]Fault, []Warning) {
 type checker struct {
 	faults   []Fault
 	warnings []Warning
+	// expressions compiles those of policies; nil until there is one.
+	expressions *expression.Compiler
 }
 
 func (k *checker) fault(key, format string, args ...any) {
@@ -282,6 +286,7 @@ func (c Config) checkPlaybacks(k *checker, targets map[string]Target) {
 	for i, p := range c.Playbacks {
 		k.once(seen, p.ID, "playbacks", i)
 		p.checkPolicies(k, fmt.Sprintf("playbacks[%d]", i))
+		c.checkRules(k, fmt.Sprintf("playbacks[%d].access", i), p.Access)
 		limit, whose := c.MaxLifetime, "max_lifetime"
 		if t, ok := targets[p.Target]; ok {
 			limit, whose = t.MaxTokenLifetime, fmt.Sprintf("max_token_lifetime of target %q", p.Target)

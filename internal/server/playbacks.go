@@ -21,6 +21,7 @@ type playbackService struct {
 	store     playback.Store
 	catalogue *playback.Catalogue
 	signer    *signer.Signer
+	policies  Policies
 	validator protovalidate.Validator
 	now       func() time.Time
 	log       *slog.Logger
@@ -56,7 +57,7 @@ func (s *playbackService) CreatePlayback(ctx context.Context, r *tokensvcv1.Crea
 	if err != nil {
 		return nil, err
 	}
-	if err := s.signer.CheckPlayback(p); err != nil {
+	if err := s.check(p); err != nil {
 		return nil, err
 	}
 	now := s.now()
@@ -67,6 +68,14 @@ func (s *playbackService) CreatePlayback(ctx context.Context, r *tokensvcv1.Crea
 	}
 	s.refresh(ctx, p.ID)
 	return &tokensvcv1.CreatePlaybackResponse{Playback: playbackProto(stored)}, nil
+}
+
+// check refuses a playback that could not be signed, or whose policy could not be followed.
+func (s *playbackService) check(p playback.Playback) error {
+	if err := s.signer.CheckPlayback(p); err != nil || s.policies == nil {
+		return err
+	}
+	return s.policies.CheckPolicy(p.Access)
 }
 
 // refresh lets the next sign see a change that has been committed; see keyService.refresh.
@@ -140,7 +149,7 @@ func (s *playbackService) UpdatePlayback(ctx context.Context, r *tokensvcv1.Upda
 		if err != nil {
 			return err
 		}
-		if err := s.signer.CheckPlayback(next); err != nil {
+		if err := s.check(next); err != nil {
 			return err
 		}
 		next.CreatedAt, next.UpdatedAt, next.Revision = p.CreatedAt, s.now(), p.Revision

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,10 +36,11 @@ type Options struct {
 	Sealer    keystore.Sealer
 	Playbacks playback.Store
 	Catalogue *playback.Catalogue
-	// Grants keeps grants and products; nil leaves EntitlementService out.
-	Grants entitle.Store
 	// Checker decides who may watch; nil answers CheckEntitlement with UNIMPLEMENTED.
-	Checker  entitle.Checker
+	Checker entitle.Checker
+	// Policies refuses access policies that could not be followed, when a playback is made or changed; nil leaves
+	// them to Checker.
+	Policies Policies
 	Keyring  *signer.Keyring
 	Signer   *signer.Signer
 	Timing   keystore.Timing
@@ -61,8 +61,12 @@ type Options struct {
 	Tracer trace.TracerProvider
 	Log    *slog.Logger
 	Now    func() time.Time
-	// Random makes ids; nil means crypto/rand.
-	Random io.Reader
+}
+
+// Policies knows the web hooks there are, and compiles expressions.
+type Policies interface {
+	// CheckPolicy refuses a policy that could not be followed. Errors wrap tokens.ErrInvalidParams.
+	CheckPolicy(a *playback.Access) error
 }
 
 // Service is a gRPC service and the way HTTP reaches it.
@@ -91,12 +95,8 @@ const oversize = 4
 
 // New assembles a server. It does not listen yet.
 func New(o Options) (*Server, error) {
-	if o.Random == nil {
-		o.Random = rand.Reader
-	}
 	validator, err := protovalidate.New(protovalidate.WithMessages(
 		&tokensvcv1.SignPlaybackRequest{}, &tokensvcv1.BatchSignPlaybackRequest{}, &tokensvcv1.ImportKeyRequest{},
-		&tokensvcv1.CreateGrantRequest{},
 	))
 	if err != nil {
 		return nil, fmt.Errorf("compile the validation rules: %w", err)
@@ -154,14 +154,11 @@ func New(o Options) (*Server, error) {
 // register adds every service to each registrar, so that HTTP and gRPC meet the same handlers.
 func register(o Options, validator protovalidate.Validator, registrars ...grpc.ServiceRegistrar) {
 	hostname, _ := os.Hostname() // only tells holders of a lease apart
-	playbacks := &playbackService{store: o.Playbacks, catalogue: o.Catalogue, signer: o.Signer, validator: validator, now: o.Now, log: o.Log}
+	playbacks := &playbackService{store: o.Playbacks, catalogue: o.Catalogue, signer: o.Signer, policies: o.Policies, validator: validator, now: o.Now, log: o.Log}
 	tokenSvc := &tokenService{signer: o.Signer, mint: o.Mint, now: o.Now}
 	keys := &keyService{
 		store: o.Keys, sealer: o.Sealer, catalogue: o.Catalogue, keyring: o.Keyring, timing: o.Timing, accounts: o.Accounts, validator: validator,
 		holder: hostname + "/" + rand.Text(), now: o.Now, log: o.Log,
-	}
-	entitlements := &entitlementService{
-		grants: o.Grants, checker: o.Checker, catalogue: o.Catalogue, validator: validator, random: o.Random, now: o.Now,
 	}
 	rotation := &rotationService{Rotation: o.Rotation, keys: keys, now: o.Now, log: o.Log}
 	for _, r := range registrars {
@@ -169,9 +166,6 @@ func register(o Options, validator protovalidate.Validator, registrars ...grpc.S
 		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc), playbacks)
 		r.RegisterService(strict(&tokensvcv1.TokenService_ServiceDesc), tokenSvc)
 		r.RegisterService(strict(&tokensvcv1.KeyService_ServiceDesc), keys)
-		if o.Grants != nil {
-			r.RegisterService(strict(&tokensvcv1.EntitlementService_ServiceDesc), entitlements)
-		}
 		for _, s := range o.Services {
 			r.RegisterService(strict(s.Desc), s.Impl)
 		}
