@@ -74,7 +74,7 @@ func runRecipe(t *testing.T, path string) {
 	if !update {
 		return
 	}
-	if err := os.WriteFile(filepath.Join("..", "..", filepath.FromSlash(path)), []byte(document.Text()), 0o644); err != nil { //nolint:gosec // a document
+	if err := os.WriteFile(filepath.Join("..", "..", filepath.FromSlash(path)), []byte(document.Text()), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
