@@ -134,7 +134,7 @@ func (a *App) listen(ctx context.Context, in Inputs) error {
 		accounts[account.ID] = account.Provider
 	}
 	a.server, err = server.New(server.Options{
-		Keys: a.store, Sealer: a.sealer, Playbacks: a.store, Catalogue: a.catalogue, Keyring: a.keyring, Signer: a.signer,
+		Keys: a.store, Sealer: a.sealer, Playbacks: a.store, Catalogue: a.catalogue, Grants: a.store, Keyring: a.keyring, Signer: a.signer,
 		Checker: a.policies, Policies: a.policies,
 		Timing: a.timing(), Rotation: a.rotation(), Accounts: accounts, Mint: a.cfg.API.Mint, MaxBody: int(a.cfg.Limits.MaxBody),
 		RequestTimeout: a.cfg.Limits.RequestTimeout, Extra: in.Extra, Services: in.Services, Tracer: tracer, Log: a.log, Now: a.now,

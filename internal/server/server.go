@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -41,6 +42,10 @@ type Options struct {
 	// Policies refuses access policies that could not be followed, when a playback is made or changed; nil leaves
 	// them to Checker.
 	Policies Policies
+	// Grants keeps grants and products; nil leaves EntitlementService out.
+	Grants entitle.Store
+	// Checker decides who may watch; nil answers CheckEntitlement with UNIMPLEMENTED.
+	Checker  entitle.Checker
 	Keyring  *signer.Keyring
 	Signer   *signer.Signer
 	Timing   keystore.Timing
@@ -61,6 +66,8 @@ type Options struct {
 	Tracer trace.TracerProvider
 	Log    *slog.Logger
 	Now    func() time.Time
+	// Random makes ids; nil means crypto/rand.
+	Random io.Reader
 }
 
 // Policies knows the web hooks there are, and compiles expressions.
@@ -95,8 +102,12 @@ const oversize = 4
 
 // New assembles a server. It does not listen yet.
 func New(o Options) (*Server, error) {
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
 	validator, err := protovalidate.New(protovalidate.WithMessages(
 		&tokensvcv1.SignPlaybackRequest{}, &tokensvcv1.BatchSignPlaybackRequest{}, &tokensvcv1.ImportKeyRequest{},
+		&tokensvcv1.CreateGrantRequest{},
 	))
 	if err != nil {
 		return nil, fmt.Errorf("compile the validation rules: %w", err)
@@ -160,12 +171,18 @@ func register(o Options, validator protovalidate.Validator, registrars ...grpc.S
 		store: o.Keys, sealer: o.Sealer, catalogue: o.Catalogue, keyring: o.Keyring, timing: o.Timing, accounts: o.Accounts, validator: validator,
 		holder: hostname + "/" + rand.Text(), now: o.Now, log: o.Log,
 	}
+	entitlements := &entitlementService{
+		grants: o.Grants, checker: o.Checker, catalogue: o.Catalogue, validator: validator, random: o.Random, now: o.Now,
+	}
 	rotation := &rotationService{Rotation: o.Rotation, keys: keys, now: o.Now, log: o.Log}
 	for _, r := range registrars {
 		r.RegisterService(strict(&tokensvcv1.RotationService_ServiceDesc), rotation)
 		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc), playbacks)
 		r.RegisterService(strict(&tokensvcv1.TokenService_ServiceDesc), tokenSvc)
 		r.RegisterService(strict(&tokensvcv1.KeyService_ServiceDesc), keys)
+		if o.Grants != nil {
+			r.RegisterService(strict(&tokensvcv1.EntitlementService_ServiceDesc), entitlements)
+		}
 		for _, s := range o.Services {
 			r.RegisterService(strict(s.Desc), s.Impl)
 		}
