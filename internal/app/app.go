@@ -66,6 +66,7 @@ type App struct {
 // Run must follow.
 func New(ctx context.Context, cfg config.Config, in Inputs) (*App, error) {
 	a := &App{cfg: cfg, log: in.Log, now: in.Now, holder: "start/" + rand.Text()}
+	in.Extra = a.withMetrics(in.Extra)
 	if err := a.open(ctx, in); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

@@ -64,6 +64,7 @@ type Executor struct {
 	crash     func(string)
 	parallel  int
 	holder    string
+	tally     *tally
 
 	mu    sync.Mutex
 	facts map[string]*memory
@@ -84,7 +85,7 @@ func New(c Config) *Executor {
 	e := &Executor{
 		store: c.Store, sealer: c.Sealer, starter: Starter{Sealer: c.Sealer, Timing: c.Timing}, providers: c.Providers, clock: c.Clock,
 		timing: c.Timing, prober: c.Prober, log: c.Log, jitter: c.Jitter, observe: c.Observe, crash: c.Crash,
-		parallel: c.Parallel, holder: "rotate-" + rand.Text(), facts: map[string]*memory{},
+		parallel: c.Parallel, holder: "rotate-" + rand.Text(), tally: newTally(), facts: map[string]*memory{},
 	}
 	if e.jitter == nil {
 		e.jitter = func() float64 { return 0 }

@@ -149,5 +149,6 @@ func (s *session) tell(d Decision, err error) {
 	} else {
 		s.log.Info("rotation step", "target", event.Target, "action", string(d.Action), "why", d.Why, "operation", event.Operation, "step", string(event.Step))
 	}
+	s.tally.count(event)
 	s.observe(event)
 }

@@ -126,6 +126,11 @@ func (p *Pool) submit(j *job, allowed time.Duration) error {
 	}
 }
 
+// Queued returns how many signatures, and checks of signatures, run or wait.
+func (s *Signer) Queued() (signatures, checks int) {
+	return int(s.pool.waiting.Load()), int(s.checks.waiting.Load())
+}
+
 // estimate is how long a job that comes now would take to finish.
 func (p *Pool) estimate() time.Duration {
 	ahead := p.waiting.Load() + 1
