@@ -20,11 +20,15 @@ import (
 	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/internal/rotate"
 	"github.com/tokensvc/tokensvc/internal/server"
+	"github.com/tokensvc/tokensvc/internal/session"
 	"github.com/tokensvc/tokensvc/internal/signer"
 	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
 	"github.com/tokensvc/tokensvc/keystore"
 	"github.com/tokensvc/tokensvc/keystore/envelope"
 )
+
+// keepEnded is how long sessions that have ended, and whose tokens have expired, are still listed.
+const keepEnded = 24 * time.Hour
 
 // Inputs are what an App takes from its process.
 type Inputs struct {
@@ -52,11 +56,13 @@ type App struct {
 	sealer    *envelope.Envelope
 	keyring   *signer.Keyring
 	catalogue *playback.Catalogue
+	keeper    *session.Keeper
 	signer    *signer.Signer
 	hooks     *webhook.Hooks
 	policies  *entitle.Policies
 	server    *server.Server
 	executor  *rotate.Executor // nil unless Inputs.Sync
+	adapters  providers        // nil unless Inputs.Sync
 	stopTrace func(context.Context) error
 	grpc      net.Listener
 	http      net.Listener
@@ -86,11 +92,15 @@ func (a *App) open(ctx context.Context, in Inputs) error {
 	a.keyring = signer.NewKeyring(a.store, a.sealer, a.now, a.log)
 	a.keyring.LimitLifetime(a.cfg.MaxLifetime)
 	a.catalogue = playback.NewCatalogue(a.store, a.log)
+	a.keeper = session.NewKeeper(a.store, session.DefaultKeeperConfig(a.cfg.SnapshotMaxAge), a.now, a.log)
 	if err := a.Refresh(ctx); err != nil {
 		return err
 	}
 	if in.Sync {
 		var err error
+		if a.adapters, err = newProviders(a.cfg, a.log, a.now); err != nil {
+			return err
+		}
 		if a.executor, err = newExecutor(a.cfg, a.store, a.sealer, a.log, a.now); err != nil {
 			return err
 		}
@@ -137,6 +147,7 @@ func (a *App) listen(ctx context.Context, in Inputs) error {
 	a.server, err = server.New(server.Options{
 		Keys: a.store, Sealer: a.sealer, Playbacks: a.store, Catalogue: a.catalogue, Grants: a.store, Keyring: a.keyring, Signer: a.signer,
 		Checker: a.policies, Policies: a.policies,
+		Sessions: a.store, Keeper: a.keeper, Ban: a.ban(),
 		Timing: a.timing(), Rotation: a.rotation(), Accounts: accounts, Mint: a.cfg.API.Mint, MaxBody: int(a.cfg.Limits.MaxBody),
 		RequestTimeout: a.cfg.Limits.RequestTimeout, Extra: in.Extra, Services: in.Services, Tracer: tracer, Log: a.log, Now: a.now,
 	})
@@ -168,7 +179,7 @@ func (a *App) HTTPAddr() string { return a.http.Addr().String() }
 
 // Refresh brings the snapshots up to date with the store.
 func (a *App) Refresh(ctx context.Context) error {
-	return errors.Join(a.keyring.Refresh(ctx), a.catalogue.Refresh(ctx))
+	return errors.Join(a.keyring.Refresh(ctx), a.catalogue.Refresh(ctx), a.keeper.Refresh(ctx))
 }
 
 // Run serves until ctx ends, then shuts down: readiness first, then the calls in flight, then the
@@ -181,6 +192,8 @@ func (a *App) Run(ctx context.Context) error {
 	loops := errgroup.Group{}
 	loops.Go(func() error { return a.keyring.Run(background, poll) })
 	loops.Go(func() error { return a.catalogue.Run(background, a.store.Watch(background), poll) })
+	loops.Go(func() error { return a.keeper.Run(background, poll) })
+	loops.Go(func() error { return session.Sweep(background, a.store, keepEnded, a.now, a.log) })
 	if a.executor != nil {
 		loops.Go(func() error { return a.executor.Loop(background) })
 	}

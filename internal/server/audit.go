@@ -71,6 +71,9 @@ func subject(req, answer any) []slog.Attr {
 		text("grant", a.GetGrant().GetId())
 	case *tokensvcv1.BatchCreateGrantsResponse:
 		attrs = append(attrs, countGrants(a)...)
+	case interface{ GetRevocation() *tokensvcv1.Revocation }:
+		text("revocation", a.GetRevocation().GetId())
+		attrs = append(attrs, slog.Int("sessions_ended", int(a.GetRevocation().GetSessionsEnded())))
 	}
 	version := int32(0)
 	if r, ok := req.(interface{ GetVersion() int32 }); ok {

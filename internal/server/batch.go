@@ -6,36 +6,43 @@ import (
 	"sync/atomic"
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
-	"github.com/tokensvc/tokensvc/internal/signer"
 )
 
+// opensAtOnce is how many items of a batch ask a policy or wait for a session at once.
+const opensAtOnce = 64
+
 // BatchSignPlayback implements PlaybackService. Each item has its own outcome, good or bad. What costs a
-// moment is signed in place; RSA signatures are spread over the workers that make them.
+// moment is signed in place; RSA signatures are spread over the workers that make them, and sessions are
+// opened many to one commit of the store.
 func (s *playbackService) BatchSignPlayback(ctx context.Context, r *tokensvcv1.BatchSignPlaybackRequest) (*tokensvcv1.BatchSignPlaybackResponse, error) {
 	items := r.GetRequests()
 	out := &tokensvcv1.BatchSignPlaybackResponse{Outcomes: make([]*tokensvcv1.SignOutcome, len(items))}
 	all := make([]outcomeMessage, len(items))
 	sign := func(i int) {
-		c, err := s.signItem(ctx, items[i])
-		out.Outcomes[i] = all[i].fill(c, err)
+		p, err := s.signItem(ctx, items[i])
+		out.Outcomes[i] = all[i].fill(&p, err)
 	}
-	var costly []int
+	var costly, counted []int
 	for i, item := range items {
-		if p := s.catalogue.Get(item.GetId()); p != nil && s.signer.Costly(p) {
+		switch p := s.catalogue.Get(item.GetId()); {
+		case p != nil && s.signer.Costly(p):
 			costly = append(costly, i)
-			continue
+		case p != nil && !free(p):
+			counted = append(counted, i)
+		default:
+			sign(i)
 		}
-		sign(i)
 	}
 	fanOut(len(costly), s.signer.Workers(), func(n int) { sign(costly[n]) })
+	fanOut(len(counted), opensAtOnce, func(n int) { sign(counted[n]) })
 	return out, nil
 }
 
 // signItem applies the rules of a request to an item too; for a call of its own an interceptor does.
-func (s *playbackService) signItem(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (signer.Credential, error) {
+func (s *playbackService) signItem(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (pass, error) {
 	if !signPlainlyValid(r) {
 		if err := s.validator.Validate(r); err != nil {
-			return signer.Credential{}, err
+			return pass{}, err
 		}
 	}
 	return s.sign(ctx, r)

@@ -45,7 +45,7 @@ func methods() map[string]protoreflect.MethodDescriptor {
 	all := map[string]protoreflect.MethodDescriptor{}
 	for _, file := range []protoreflect.FileDescriptor{
 		tokensvcv1.File_tokensvc_v1_playback_service_proto, tokensvcv1.File_tokensvc_v1_token_service_proto, tokensvcv1.File_tokensvc_v1_key_service_proto,
-		tokensvcv1.File_tokensvc_v1_entitlement_service_proto,
+		tokensvcv1.File_tokensvc_v1_entitlement_service_proto, tokensvcv1.File_tokensvc_v1_session_service_proto,
 	} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)

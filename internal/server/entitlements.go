@@ -20,6 +20,7 @@ type entitlementService struct {
 	grants    entitle.Store
 	checker   entitle.Checker // nil where nothing checks
 	catalogue *playback.Catalogue
+	revoking  *revoking // nil where nothing keeps sessions
 	validator protovalidate.Validator
 	random    io.Reader
 	now       func() time.Time

@@ -30,6 +30,7 @@ import (
 	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/internal/rotate"
 	"github.com/tokensvc/tokensvc/internal/server"
+	"github.com/tokensvc/tokensvc/internal/session"
 	"github.com/tokensvc/tokensvc/internal/signer"
 	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
 	"github.com/tokensvc/tokensvc/keystore"
@@ -84,11 +85,13 @@ type service struct {
 	server    *server.Server
 	keyring   *signer.Keyring
 	catalogue *playback.Catalogue
+	keeper    *session.Keeper
 	conn      *grpc.ClientConn
 	playbacks tokensvcv1.PlaybackServiceClient
 	tokens    tokensvcv1.TokenServiceClient
 	keys      tokensvcv1.KeyServiceClient
 	rotation  tokensvcv1.RotationServiceClient
+	sessions  tokensvcv1.SessionServiceClient
 	grants    tokensvcv1.EntitlementServiceClient
 	base      string
 	client    *http.Client
@@ -143,6 +146,10 @@ func start(t *testing.T, s settings) *service {
 	e.catalogue = playback.NewCatalogue(playbacks, log)
 	check(t, e.keyring.Refresh(t.Context()))
 	check(t, e.catalogue.Refresh(t.Context()))
+	// Memory is compared with the store at every change that comes through the service; of its age there is
+	// a test of its own.
+	e.keeper = session.NewKeeper(e.store, session.DefaultKeeperConfig(10000*time.Hour), e.clock.now, log)
+	check(t, e.keeper.Refresh(t.Context()))
 	cfg := signer.DefaultConfig(2)
 	if s.config != nil {
 		s.config(&cfg)
@@ -153,7 +160,7 @@ func start(t *testing.T, s settings) *service {
 		Keys: keys, Sealer: sealer, Playbacks: playbacks, Catalogue: e.catalogue, Keyring: e.keyring, Signer: sign,
 		Timing: cfg.Timing, Accounts: map[string]string{"wowza-main": "wowza", "qencode-main": "qencode"}, MaxBody: maxBody,
 		RequestTimeout: 10 * time.Second, Log: log, Now: e.clock.now, Rotation: rotation(e.clock.now),
-		Grants: e.store, Random: &sameRandom{source: mrand.NewChaCha8([32]byte{})},
+		Grants: e.store, Sessions: e.store, Keeper: e.keeper, Random: &sameRandom{source: mrand.NewChaCha8([32]byte{})},
 	}
 	if s.options != nil {
 		s.options(&o)
@@ -190,6 +197,7 @@ func (e *service) serve(t *testing.T) {
 	e.tokens = tokensvcv1.NewTokenServiceClient(e.conn)
 	e.keys = tokensvcv1.NewKeyServiceClient(e.conn)
 	e.rotation = tokensvcv1.NewRotationServiceClient(e.conn)
+	e.sessions = tokensvcv1.NewSessionServiceClient(e.conn)
 	e.grants = tokensvcv1.NewEntitlementServiceClient(e.conn)
 	transport := &http.Transport{}
 	e.base = "http://" + httpAddr

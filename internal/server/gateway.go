@@ -49,6 +49,9 @@ func newGateway(ctx context.Context, conn grpc.ClientConnInterface, further []Se
 	if err := tokensvcv1.RegisterRotationServiceHandlerClient(ctx, mux, tokensvcv1.NewRotationServiceClient(conn)); err != nil {
 		return nil, err
 	}
+	if err := tokensvcv1.RegisterSessionServiceHandlerClient(ctx, mux, tokensvcv1.NewSessionServiceClient(conn)); err != nil {
+		return nil, err
+	}
 	if err := tokensvcv1.RegisterEntitlementServiceHandlerClient(ctx, mux, tokensvcv1.NewEntitlementServiceClient(conn)); err != nil {
 		return nil, err
 	}

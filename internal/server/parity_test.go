@@ -36,12 +36,15 @@ func TestHTTPAndGRPCGiveTheSameAnswers(t *testing.T) {
 				for _, p := range providers()[:2] {
 					e.importKey(t, p, 1, false)
 				}
+				if _, err := e.playbacks.UpdatePlayback(t.Context(), watched("wowza", 2, pb.SessionRule_SESSION_RULE_EVICT_OLDEST)); err != nil {
+					t.Fatal(err)
+				}
 				if _, err := e.keys.CreateTarget(t.Context(), &pb.CreateTargetRequest{Target: &pb.Target{Id: "new-a", Provider: "agora"}}); err != nil {
 					t.Fatal(err)
 				}
 			}
 			d := drawer{T: rt, providers: providers()}
-			for range rapid.IntRange(40, 90).Draw(rt, "steps") {
+			for range rapid.IntRange(60, 130).Draw(rt, "steps") {
 				request := d.request()
 				grpc, http := left.overGRPC(t, request), right.overHTTP(t, request)
 				same(t, protoText(request), grpc, http)
@@ -95,6 +98,8 @@ type drawer struct {
 	providers []provider
 	tokens    []string
 	ids       []string // of grants
+
+	sessions, revocations []string // their ids
 }
 
 // remember keeps what later requests can use.
@@ -102,6 +107,11 @@ func (d *drawer) remember(m proto.Message) {
 	switch m := m.(type) {
 	case *pb.SignPlaybackResponse:
 		d.tokens = append(d.tokens, m.GetCredential().GetUrl(), m.GetCredential().GetToken())
+		if m.GetSessionId() != "" {
+			d.sessions = append(d.sessions, m.GetSessionId())
+		}
+	case *pb.RevokeSessionsResponse:
+		d.revocations = append(d.revocations, m.GetRevocation().GetId())
 	case *pb.MintTokenResponse:
 		d.tokens = append(d.tokens, m.GetCredential().GetToken())
 	case *pb.CreateGrantResponse:
@@ -175,12 +185,8 @@ func (d *drawer) token() string {
 	return token
 }
 
-func (d *drawer) session() string {
-	return d.pick("session", strings.Repeat("0", 32), strings.Repeat("F", 32), "none")
-}
-
 func (d *drawer) request() proto.Message {
-	switch rapid.IntRange(0, 25).Draw(d.T, "call") {
+	switch rapid.IntRange(0, 31).Draw(d.T, "call") {
 	case 0, 1:
 		return d.signOne()
 	case 2:
@@ -215,8 +221,12 @@ func (d *drawer) request() proto.Message {
 		return batch
 	case 23, 24:
 		return d.ofGrants()
-	case 25:
+	case 25, 31:
 		return d.ofProducts()
+	case 26, 27, 28, 29:
+		return d.ofSessions()
+	case 30:
+		return d.signOne()
 	case 10:
 		return &pb.ExplainTokenRequest{TargetId: d.pick("target", "", "", d.target()), Token: d.token(), Scheme: d.pick("scheme", "", "", "wowza-hdnts", "qencode-jwt", "rot13"), ClientIp: d.address()}
 	case 11:
@@ -248,6 +258,9 @@ func (d *drawer) pageSize() int32 {
 
 func (d *drawer) signOne() *pb.SignPlaybackRequest {
 	r := &pb.SignPlaybackRequest{Id: d.playback(), Viewer: d.pick("viewer", "alice", "alice", "böb", "", "a\x00", strings.Repeat("v", 257)), ClientIp: d.address()}
+	if d.rarely("viewing") {
+		r.Viewing = d.viewing()
+	}
 	if d.rarely("own ttl") {
 		r.Ttl = d.duration("ttl")
 	}
@@ -285,6 +298,9 @@ func (d *drawer) playbackMessage(update bool) *pb.Playback {
 		p.GetQencode().Claims = map[string]string{d.pick("claim", "room", "exp", "", "a\x00"): d.text("value")}
 	}
 	p.IpBinding = pb.IpBinding(rapid.SampledFrom([]int32{0, 0, 0, 1, 2, 99}).Draw(d.T, "ip binding"))
+	if rapid.IntRange(0, 3).Draw(d.T, "sessions") == 0 {
+		p.Sessions = d.sessionPolicy()
+	}
 	return p
 }
 

@@ -22,6 +22,7 @@ type playbackService struct {
 	catalogue *playback.Catalogue
 	signer    *signer.Signer
 	policies  Policies
+	watching  *watching
 	validator protovalidate.Validator
 	now       func() time.Time
 	log       *slog.Logger
@@ -29,26 +30,32 @@ type playbackService struct {
 
 // SignPlayback implements PlaybackService.
 func (s *playbackService) SignPlayback(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (*tokensvcv1.SignPlaybackResponse, error) {
-	c, err := s.sign(ctx, r)
+	p, err := s.sign(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return &tokensvcv1.SignPlaybackResponse{Credential: credentialProto(c)}, nil
+	return &tokensvcv1.SignPlaybackResponse{
+		Credential: credentialProto(p.credential), SessionId: p.sessionID, HeartbeatInterval: intervalProto(p.heartbeat), GrantId: p.grantID,
+	}, nil
 }
 
-func (s *playbackService) sign(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (signer.Credential, error) {
-	if err := checkText("viewer", r.GetViewer()); err != nil {
-		return signer.Credential{}, err
+func (s *playbackService) sign(ctx context.Context, r *tokensvcv1.SignPlaybackRequest) (pass, error) {
+	v, err := viewerFromProto(r.GetViewer(), r.GetTtl(), r.GetClientIp(), r.GetViewing())
+	if err != nil {
+		return pass{}, err
 	}
 	p := s.catalogue.Get(r.GetId())
 	if p == nil {
-		return signer.Credential{}, refuse(tokens.NotFound, "playback %q does not exist", r.GetId())
+		return pass{}, refuse(tokens.NotFound, "playback %q does not exist", r.GetId())
 	}
-	ttl, err := optionalDuration(r.GetTtl(), "ttl")
-	if err != nil {
-		return signer.Credential{}, err
+	if !free(p) {
+		return s.watching.begin(ctx, p, v)
 	}
-	return s.signer.Sign(ctx, p, signer.Request{Viewer: r.GetViewer(), ClientIP: r.GetClientIp(), TTL: ttl})
+	if err := s.watching.held(v.id, p.ID, s.now()); err != nil {
+		return pass{}, err
+	}
+	c, err := s.signer.Sign(ctx, p, signer.Request{Viewer: v.id, ClientIP: v.address, TTL: v.ttl})
+	return pass{credential: c}, err
 }
 
 // CreatePlayback implements PlaybackService.
@@ -211,12 +218,13 @@ type outcomeMessage struct {
 	message credentialMessage
 }
 
-func (m *outcomeMessage) fill(c signer.Credential, err error) *tokensvcv1.SignOutcome {
+func (m *outcomeMessage) fill(p *pass, err error) *tokensvcv1.SignOutcome {
 	if err != nil {
 		m.outcome.Outcome = &tokensvcv1.SignOutcome_Error{Error: withReason(toStatus(err)).Proto()}
 		return &m.outcome
 	}
-	m.signed.Credential = m.message.fill(c)
+	m.signed.Credential = m.message.fill(p.credential)
+	m.outcome.SessionId = p.sessionID
 	m.outcome.Outcome = &m.signed
 	return &m.outcome
 }

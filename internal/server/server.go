@@ -27,6 +27,7 @@ import (
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
 	"github.com/tokensvc/tokensvc/internal/entitle"
 	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/session"
 	"github.com/tokensvc/tokensvc/internal/signer"
 	"github.com/tokensvc/tokensvc/keystore"
 )
@@ -37,15 +38,19 @@ type Options struct {
 	Sealer    keystore.Sealer
 	Playbacks playback.Store
 	Catalogue *playback.Catalogue
+	// Grants keeps grants and products; nil leaves EntitlementService out.
+	Grants entitle.Store
 	// Checker decides who may watch; nil answers CheckEntitlement with UNIMPLEMENTED.
 	Checker entitle.Checker
 	// Policies refuses access policies that could not be followed, when a playback is made or changed; nil leaves
 	// them to Checker.
 	Policies Policies
-	// Grants keeps grants and products; nil leaves EntitlementService out.
-	Grants entitle.Store
-	// Checker decides who may watch; nil answers CheckEntitlement with UNIMPLEMENTED.
-	Checker  entitle.Checker
+	// Sessions keeps sessions and revocations, and Keeper what of them is in memory; nil leaves SessionService
+	// out and opens no session.
+	Sessions session.Store
+	Keeper   *session.Keeper
+	// Ban stops a playback at its provider; nil where this process holds no credentials.
+	Ban      Ban
 	Keyring  *signer.Keyring
 	Signer   *signer.Signer
 	Timing   keystore.Timing
@@ -60,6 +65,9 @@ type Options struct {
 	RequestTimeout time.Duration
 	// Extra are further HTTP handlers by pattern, for example a page.
 	Extra map[string]http.Handler
+	// Edge are HTTP handlers by path that edges and providers ask. They judge by themselves who may ask: a Host
+	// or an Origin that the viewer's browser sent passes.
+	Edge map[string]http.Handler
 	// Services are served beside the API, behind the same interceptors.
 	Services []Service
 	// Tracer makes spans; nil means none.
@@ -151,7 +159,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("assemble the gateway: %w", err)
 	}
 	s.http = &http.Server{
-		Handler:           arrive(guard(s.routes(gateway, o.Extra), int64(o.MaxBody)), o.Log),
+		Handler:           arrive(besides(o.Edge, guard(s.routes(gateway, o.Extra), int64(o.MaxBody))), o.Log),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      o.RequestTimeout + 30*time.Second,
@@ -165,7 +173,10 @@ func New(o Options) (*Server, error) {
 // register adds every service to each registrar, so that HTTP and gRPC meet the same handlers.
 func register(o Options, validator protovalidate.Validator, registrars ...grpc.ServiceRegistrar) {
 	hostname, _ := os.Hostname() // only tells holders of a lease apart
-	playbacks := &playbackService{store: o.Playbacks, catalogue: o.Catalogue, signer: o.Signer, policies: o.Policies, validator: validator, now: o.Now, log: o.Log}
+	watching := &watching{checker: o.Checker, store: o.Sessions, keeper: o.Keeper, signer: o.Signer, random: o.Random, now: o.Now, log: o.Log}
+	playbacks := &playbackService{
+		store: o.Playbacks, catalogue: o.Catalogue, signer: o.Signer, policies: o.Policies, watching: watching, validator: validator, now: o.Now, log: o.Log,
+	}
 	tokenSvc := &tokenService{signer: o.Signer, mint: o.Mint, now: o.Now}
 	keys := &keyService{
 		store: o.Keys, sealer: o.Sealer, catalogue: o.Catalogue, keyring: o.Keyring, timing: o.Timing, accounts: o.Accounts, validator: validator,
@@ -175,6 +186,15 @@ func register(o Options, validator protovalidate.Validator, registrars ...grpc.S
 		grants: o.Grants, checker: o.Checker, catalogue: o.Catalogue, validator: validator, random: o.Random, now: o.Now,
 	}
 	rotation := &rotationService{Rotation: o.Rotation, keys: keys, now: o.Now, log: o.Log}
+	sessions := &sessionService{watching: watching}
+	if o.Sessions != nil {
+		sessions.revoking = &revoking{
+			revoker: session.Revoker{Store: o.Sessions, Keeper: o.Keeper, Random: o.Random, Now: o.Now},
+			grants:  o.Grants, catalogue: o.Catalogue, signer: o.Signer, rotation: rotation, ban: o.Ban,
+			skew: o.Timing.ClockSkew, signingAge: o.Timing.SnapshotMaxAge, log: o.Log,
+		}
+		entitlements.revoking = sessions.revoking
+	}
 	for _, r := range registrars {
 		r.RegisterService(strict(&tokensvcv1.RotationService_ServiceDesc), rotation)
 		r.RegisterService(strict(&tokensvcv1.PlaybackService_ServiceDesc), playbacks)
@@ -182,6 +202,9 @@ func register(o Options, validator protovalidate.Validator, registrars ...grpc.S
 		r.RegisterService(strict(&tokensvcv1.KeyService_ServiceDesc), keys)
 		if o.Grants != nil {
 			r.RegisterService(strict(&tokensvcv1.EntitlementService_ServiceDesc), entitlements)
+		}
+		if o.Sessions != nil {
+			r.RegisterService(strict(&tokensvcv1.SessionService_ServiceDesc), sessions)
 		}
 		for _, s := range o.Services {
 			r.RegisterService(strict(s.Desc), s.Impl)
@@ -204,6 +227,18 @@ func (s *Server) routes(gateway http.Handler, extra map[string]http.Handler) htt
 	mux.Handle("GET /v1/operations/", unhurried(gateway))
 	mux.Handle("/", gateway)
 	return mux
+}
+
+// besides serves the handlers of edges at their exact paths, and all else as next does.
+func besides(edge map[string]http.Handler, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h, ok := edge[r.URL.Path]; ok {
+			reached(r.Context()) // it logs what it refuses, which viewers can make happen at will
+			h.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // readyz is about signing: a snapshot young enough to sign from, and no shutdown under way.

@@ -12,10 +12,11 @@ type window struct {
 	granularity time.Duration // 0 means one second
 	maxLifetime time.Duration // T
 	horizon     time.Time     // zero: no cut is scheduled
+	notAfter    time.Time     // zero: no end of the viewer's right is known
 }
 
-// expiry returns ceil((now + ttl) / g) * g, never past now + T nor past the horizon, and whether the
-// horizon made it earlier.
+// expiry returns ceil((now + ttl) / g) * g, never past now + T, the end of the viewer's right or the
+// horizon, and whether the horizon made it earlier.
 func (w window) expiry(now time.Time) (exp time.Time, clamped bool, err error) {
 	switch {
 	case w.ttl <= 0:
@@ -33,6 +34,12 @@ func (w window) expiry(now time.Time) (exp time.Time, clamped bool, err error) {
 	}
 	seconds = (seconds + step - 1) / step * step
 	seconds = min(seconds, now.Add(w.maxLifetime).Unix())
+	if !w.notAfter.IsZero() {
+		seconds = min(seconds, w.notAfter.Unix())
+		if seconds <= now.Unix() {
+			return exp, false, refuse(tokens.NotEntitled, 0, "the viewer's right ends at %s, within the second; no token could live", w.notAfter.UTC().Format(time.RFC3339))
+		}
+	}
 	if !w.horizon.IsZero() && w.horizon.Unix() < seconds {
 		return time.Unix(w.horizon.Unix(), 0).UTC(), true, nil
 	}

@@ -51,6 +51,11 @@ type Request struct {
 	ClientIP string
 	// TTL is the lifetime asked for; 0 means the playback's own.
 	TTL time.Duration
+	// NotAfter is when the viewer's right ends, which no token outlives; zero means that no end is known.
+	NotAfter time.Time
+	// SessionID stands in the URL beside the token, for edges that ask; no signature covers it. Empty where
+	// there is no session.
+	SessionID string
 }
 
 // Credential is a signed token with what the caller needs to renew it in time.
@@ -158,7 +163,7 @@ func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Creden
 	if ttl == 0 {
 		ttl = p.TTL
 	}
-	w := window{ttl: ttl, granularity: p.ExpiryGranularity, maxLifetime: target.MaxTokenLifetime, horizon: s.horizon(key, now)}
+	w := window{ttl: ttl, granularity: p.ExpiryGranularity, maxLifetime: target.MaxTokenLifetime, horizon: s.horizon(key, now), notAfter: r.NotAfter}
 	exp, clamped, err := w.expiry(now)
 	if err != nil {
 		return Credential{}, err
@@ -170,8 +175,12 @@ func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Creden
 	if err != nil {
 		return Credential{}, err
 	}
+	placed := schemes.Place(target.Target.Scheme, target.Options, url, token)
+	if r.SessionID != "" {
+		placed = tokens.AppendQuery(placed, schemes.SessionName(target.Target.Scheme), "=", r.SessionID)
+	}
 	return Credential{
-		Token: token, URL: schemes.Place(target.Target.Scheme, target.Options, url, token), ExpiresAt: exp, RefreshAfter: s.refresh(target, key, now, exp, clamped),
+		Token: token, URL: placed, ExpiresAt: exp, RefreshAfter: s.refresh(target, key, now, exp, clamped),
 		ServerTime: now, KeyRef: key.Ref, KID: key.ID(), Clamped: clamped,
 	}, nil
 }

@@ -1,0 +1,292 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
+	"github.com/tokensvc/tokensvc/internal/entitle"
+	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/session"
+	"github.com/tokensvc/tokensvc/internal/signer"
+	"github.com/tokensvc/tokensvc/keystore"
+	"github.com/tokensvc/tokensvc/tokens"
+)
+
+// Ban stops a playback at its provider for every viewer, until the ban is lifted there.
+type Ban func(ctx context.Context, target keystore.Target, p *playback.Playback) error
+
+// revoking revokes, by whichever call it was asked to, and tells how far a revocation reaches.
+type revoking struct {
+	revoker   session.Revoker
+	grants    entitle.Store // nil where there are none
+	catalogue *playback.Catalogue
+	signer    *signer.Signer
+	rotation  *rotationService
+	ban       Ban // nil where this process holds no credentials
+	skew      time.Duration
+	// signingAge is C: how long another replica may go on signing before it hears.
+	signingAge time.Duration
+	log        *slog.Logger
+}
+
+// revokeOrder is a revocation as it was asked for.
+type revokeOrder struct {
+	session.Command
+
+	rotate, ban bool
+}
+
+// order reads a request.
+func (s *revoking) order(r *tokensvcv1.RevokeSessionsRequest) (revokeOrder, error) {
+	o := revokeOrder{Command: session.Command{Reason: r.GetReason()}, rotate: r.GetRotateKeys(), ban: r.GetBan()}
+	if err := checkText("reason", o.Reason); err != nil {
+		return o, err
+	}
+	switch subject := r.GetSubject().(type) {
+	case *tokensvcv1.RevokeSessionsRequest_Viewer:
+		o.Kind, o.Subject = session.OfViewer, subject.Viewer
+	case *tokensvcv1.RevokeSessionsRequest_SessionId:
+		o.Kind, o.Subject = session.OfSession, subject.SessionId
+	case *tokensvcv1.RevokeSessionsRequest_PlaybackId:
+		o.Kind, o.Subject = session.OfPlayback, subject.PlaybackId
+	case *tokensvcv1.RevokeSessionsRequest_GrantId:
+		o.Kind, o.Subject = session.OfGrant, subject.GrantId
+	case *tokensvcv1.RevokeSessionsRequest_OrderId:
+		o.Kind, o.Subject = session.OfOrder, subject.OrderId
+	}
+	if err := checkText("subject", o.Subject); err != nil {
+		return o, err
+	}
+	if (o.rotate || o.ban) && o.Kind != session.OfPlayback {
+		return o, tokens.ParamError(tokens.InvalidArgument, "playback_id", "rotate_keys and ban stop everybody, so they go with playback_id only")
+	}
+	lasting := o.Kind == session.OfViewer || o.Kind == session.OfPlayback
+	if r.GetHold() == nil {
+		o.Holds = lasting
+		return o, nil
+	}
+	if !lasting {
+		return o, tokens.ParamError(tokens.InvalidArgument, "hold", "a %s is not held off; leave hold out", o.Kind)
+	}
+	o.Hold = r.GetHold().AsDuration()
+	o.Holds = o.Hold > 0
+	return o, nil
+}
+
+// revoke does what this service can by itself, then asks the vendor where it was told to.
+func (s *revoking) revoke(ctx context.Context, o revokeOrder) (*tokensvcv1.Revocation, error) {
+	var p *playback.Entry
+	if o.Kind == session.OfPlayback {
+		if p = s.catalogue.Get(o.Subject); p == nil {
+			return nil, refuse(tokens.NotFound, "playback %q does not exist; `tokensvc playbacks list` shows them", tokens.Clip(o.Subject))
+		}
+	}
+	if o.ban {
+		if err := s.canBan(p); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if o.Unseen, err = s.unseen(ctx, o.Kind, o.Subject); err != nil {
+		return nil, err
+	}
+	done, err := s.revoker.Revoke(ctx, o.Command)
+	if errors.Is(err, keystore.ErrNotFound) {
+		return nil, refuse(tokens.NotFound, "there is no %s %q", o.Kind, tokens.Clip(o.Subject))
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := revocationProto(&done, s.skew)
+	out.Layers = []*tokensvcv1.RevocationLayer{signLayer(&done), refreshLayer(&done), edgeLayer(&done, o.Unseen > 0), nil}
+	out.Layers[3], err = s.vendorLayer(ctx, &done, p, o)
+	return out, err
+}
+
+// unseen returns the longest that a token of the subject may live of which no session knows: it was signed
+// where the playback opens none, at the latest by a replica that had not heard of the revocation yet.
+func (s *revoking) unseen(ctx context.Context, kind session.Kind, subject string) (time.Duration, error) {
+	snapshot, err := s.signer.Snapshot()
+	if err != nil {
+		return 0, err
+	}
+	var longest time.Duration
+	now := s.revoker.Now()
+	count := func(p *playback.Entry) {
+		t := snapshot.Target(p.TargetID)
+		if t == nil {
+			return
+		}
+		life := t.LongestLife(now)
+		if p.Sessions == nil || p.UpdatedAt.After(p.CreatedAt) && p.UpdatedAt.Add(life).After(now) { // it may have been without before
+			longest = max(longest, life)
+		}
+	}
+	switch kind {
+	case session.OfViewer:
+		snapshot.All(func(t *signer.Target) bool {
+			for p := range s.catalogue.Of(t.ID) {
+				count(p)
+			}
+			return true
+		})
+	case session.OfPlayback:
+		if p := s.catalogue.Get(subject); p != nil {
+			count(p)
+		}
+	case session.OfGrant, session.OfOrder:
+		err = s.covered(ctx, kind, subject, count)
+	case session.OfSession:
+	}
+	if longest > 0 {
+		longest += s.signingAge
+	}
+	return longest, err
+}
+
+// grantsLooked bounds how many grants of one order are looked at; with more, every playback counts.
+const grantsLooked = 1000
+
+// covered calls count for each playback that grants without sessions of their own cover.
+func (s *revoking) covered(ctx context.Context, kind session.Kind, subject string, count func(*playback.Entry)) error {
+	if s.grants == nil {
+		return nil
+	}
+	var all []entitle.Grant
+	if kind == session.OfGrant {
+		g, err := s.grants.Grant(ctx, subject)
+		if err != nil {
+			return missingGrant(err, subject)
+		}
+		all = append(all, g)
+	} else {
+		var err error
+		if all, err = s.grants.Grants(ctx, entitle.Filter{OrderID: subject}, keystore.Page{Limit: grantsLooked}); err != nil {
+			return err
+		}
+	}
+	for i := range all {
+		playbacks := []string{all[i].PlaybackID}
+		switch {
+		case all[i].Limits.Counted():
+			continue // it opens a session wherever it lets in
+		case all[i].ProductID != "":
+			product, err := s.grants.Product(ctx, all[i].ProductID)
+			if err != nil && !errors.Is(err, keystore.ErrNotFound) {
+				return err
+			}
+			playbacks = product.PlaybackIDs
+		}
+		for _, id := range playbacks {
+			if p := s.catalogue.Get(id); p != nil {
+				count(p)
+			}
+		}
+	}
+	return nil
+}
+
+// canBan refuses a ban before anything has been revoked.
+func (s *revoking) canBan(p *playback.Entry) error {
+	if p.Agora == nil {
+		return tokens.ParamError(tokens.InvalidArgument, "ban", "only Agora bans streams; playback %q is not there", p.ID)
+	}
+	if s.ban == nil {
+		return refuse(tokens.NoCredentials, "this process holds no credentials for the provider; run `tokensvc serve --sync`")
+	}
+	return nil
+}
+
+// vendorLayer asks the vendor for what was wanted, and tells what it refuses now.
+func (s *revoking) vendorLayer(ctx context.Context, r *session.Revocation, p *playback.Entry, o revokeOrder) (*tokensvcv1.RevocationLayer, error) {
+	layer := &tokensvcv1.RevocationLayer{Layer: tokensvcv1.Layer_LAYER_VENDOR}
+	layer.Detail = "knows keys and expiries only: it accepts tokens that are out until effective_at; a cookie that it has set for one may let a player go on until the cookie ends"
+	if !r.EffectiveAt.After(r.At.Add(time.Second)) {
+		layer.Detail = "no token is out that it would accept, but for a cookie that it may have set"
+	}
+	if o.rotate {
+		started, err := s.rotation.StartRotation(ctx, &tokensvcv1.StartRotationRequest{TargetId: p.TargetID, Immediate: true})
+		if err != nil {
+			return nil, s.halfDone(r, err)
+		}
+		layer.Detail = fmt.Sprintf("operation %s replaces the key of target %q at once: every token of the target ends when it is done, of other viewers and playbacks too; a cookie may let a player go on until it ends",
+			started.GetOperation().GetId(), p.TargetID)
+	}
+	if !o.ban {
+		return layer, nil
+	}
+	snapshot, err := s.signer.Snapshot()
+	if err != nil {
+		return nil, s.halfDone(r, err)
+	}
+	target := snapshot.Target(p.TargetID)
+	if target == nil {
+		return nil, s.halfDone(r, refuse(tokens.NotFound, "target %q of the playback does not exist", p.TargetID))
+	}
+	if err := s.ban(ctx, target.Target, &p.Playback); err != nil {
+		s.log.WarnContext(ctx, "stream not banned", "playback", p.ID, "error", err)
+		return nil, s.halfDone(r, refuse(tokens.ProviderFailed, "the provider did not ban the stream of playback %q; the log of the service says why", p.ID))
+	}
+	layer.Refuses, layer.Detail = true, "the stream is banned for every viewer until the ban is lifted at the provider"
+	return layer, nil
+}
+
+// halfDone says that the service refuses by itself, whatever the vendor has done.
+func (s *revoking) halfDone(r *session.Revocation, err error) error {
+	d := describe(err)
+	return refuse(d.reason, "revocation %s holds here, %d sessions ended; but %s", r.ID, r.SessionsEnded, d.message)
+}
+
+func signLayer(r *session.Revocation) *tokensvcv1.RevocationLayer {
+	layer := &tokensvcv1.RevocationLayer{Layer: tokensvcv1.Layer_LAYER_SIGN}
+	switch {
+	case r.Kind == session.OfGrant || r.Kind == session.OfOrder:
+		layer.Refuses, layer.Detail = true, "signs under no grant that was revoked; another grant of the viewer still counts"
+	case r.Holds && r.HoldUntil.IsZero():
+		layer.Refuses, layer.Detail = true, fmt.Sprintf("refuses until `tokensvc sessions lift %s`; other replicas as soon as they hear of it", r.ID)
+	case r.Holds:
+		layer.Refuses, layer.Detail = true, fmt.Sprintf("refuses until %s; other replicas as soon as they hear of it", r.HoldUntil.UTC().Format(time.RFC3339))
+	default:
+		layer.Detail = "signs anew for whom the policy lets in: nobody is held off"
+	}
+	return layer
+}
+
+func refreshLayer(r *session.Revocation) *tokensvcv1.RevocationLayer {
+	return &tokensvcv1.RevocationLayer{
+		Layer: tokensvcv1.Layer_LAYER_REFRESH, Refuses: true, Detail: fmt.Sprintf("refuses the %d sessions that ended", r.SessionsEnded),
+	}
+}
+
+func edgeLayer(r *session.Revocation, unseen bool) *tokensvcv1.RevocationLayer {
+	layer := &tokensvcv1.RevocationLayer{Layer: tokensvcv1.Layer_LAYER_EDGE, Refuses: true}
+	switch {
+	case r.Kind == session.OfPlayback && r.Holds:
+		layer.Detail = "edges that ask refuse the playback within a second"
+	case unseen:
+		layer.Refuses = false
+		layer.Detail = "edges that ask refuse the sessions that ended within a second; a token without a session names no viewer and plays until effective_at"
+	default:
+		layer.Detail = "edges that ask refuse the sessions that ended within a second"
+	}
+	return layer
+}
+
+// RevokeGrant implements EntitlementService.
+func (s *entitlementService) RevokeGrant(ctx context.Context, r *tokensvcv1.RevokeGrantRequest) (*tokensvcv1.RevokeGrantResponse, error) {
+	if s.revoking == nil {
+		return nil, refuse(tokens.Unimplemented, "this service keeps no sessions")
+	}
+	if err := checkText("reason", r.GetReason()); err != nil {
+		return nil, err
+	}
+	revocation, err := s.revoking.revoke(ctx, revokeOrder{Command: session.Command{Kind: session.OfGrant, Subject: r.GetId(), Reason: r.GetReason()}})
+	if err != nil {
+		return nil, err
+	}
+	return &tokensvcv1.RevokeGrantResponse{Revocation: revocation}, nil
+}
