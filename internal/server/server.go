@@ -40,6 +40,8 @@ type Options struct {
 	Catalogue *playback.Catalogue
 	// Grants keeps grants and products; nil leaves EntitlementService out.
 	Grants entitle.Store
+	// Checker decides who may watch; nil answers CheckEntitlement with UNIMPLEMENTED.
+	Checker entitle.Checker
 	// Policies refuses access policies that could not be followed, when a playback is made or changed; nil leaves
 	// them to Checker.
 	Policies Policies
