@@ -144,12 +144,16 @@ func (a *App) listen(ctx context.Context, in Inputs) error {
 	for _, account := range a.cfg.Accounts {
 		accounts[account.ID] = account.Provider
 	}
+	edges, envoy, err := a.edges()
+	if err != nil {
+		return err
+	}
 	a.server, err = server.New(server.Options{
 		Keys: a.store, Sealer: a.sealer, Playbacks: a.store, Catalogue: a.catalogue, Grants: a.store, Keyring: a.keyring, Signer: a.signer,
 		Checker: a.policies, Policies: a.policies,
 		Sessions: a.store, Keeper: a.keeper, Ban: a.ban(),
 		Timing: a.timing(), Rotation: a.rotation(), Accounts: accounts, Mint: a.cfg.API.Mint, MaxBody: int(a.cfg.Limits.MaxBody),
-		RequestTimeout: a.cfg.Limits.RequestTimeout, Extra: in.Extra, Services: in.Services, Tracer: tracer, Log: a.log, Now: a.now,
+		RequestTimeout: a.cfg.Limits.RequestTimeout, Extra: in.Extra, Edge: edges, Services: append(in.Services, envoy), Tracer: tracer, Log: a.log, Now: a.now,
 	})
 	if err != nil {
 		return err
