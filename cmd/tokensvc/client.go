@@ -18,21 +18,30 @@ type client struct {
 	playbacks tokensvcv1.PlaybackServiceClient
 	tokens    tokensvcv1.TokenServiceClient
 	keys      tokensvcv1.KeyServiceClient
+	grants    tokensvcv1.EntitlementServiceClient
 }
 
 // call runs fn with a client and a deadline.
 func (c *common) call(ctx context.Context, fn func(context.Context, client) error) error {
+	return c.connected(func(api client) error {
+		ctx, cancel := context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+		return fn(ctx, api)
+	})
+}
+
+// connected runs fn with a client.
+func (c *common) connected(fn func(client) error) error {
 	conn, err := grpc.NewClient("passthrough:///"+c.server, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return fmt.Errorf("--server %q: %w", c.server, err)
 	}
 	defer conn.Close() //nolint:errcheck // nothing was written that could be lost
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	return fn(ctx, client{
+	return fn(client{
 		playbacks: tokensvcv1.NewPlaybackServiceClient(conn),
 		tokens:    tokensvcv1.NewTokenServiceClient(conn),
 		keys:      tokensvcv1.NewKeyServiceClient(conn),
+		grants:    tokensvcv1.NewEntitlementServiceClient(conn),
 	})
 }
 
