@@ -18,6 +18,7 @@ type client struct {
 	playbacks tokensvcv1.PlaybackServiceClient
 	tokens    tokensvcv1.TokenServiceClient
 	keys      tokensvcv1.KeyServiceClient
+	sessions  tokensvcv1.SessionServiceClient
 	grants    tokensvcv1.EntitlementServiceClient
 }
 
@@ -41,6 +42,7 @@ func (c *common) connected(fn func(client) error) error {
 		playbacks: tokensvcv1.NewPlaybackServiceClient(conn),
 		tokens:    tokensvcv1.NewTokenServiceClient(conn),
 		keys:      tokensvcv1.NewKeyServiceClient(conn),
+		sessions:  tokensvcv1.NewSessionServiceClient(conn),
 		grants:    tokensvcv1.NewEntitlementServiceClient(conn),
 	})
 }

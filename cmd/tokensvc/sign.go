@@ -19,24 +19,31 @@ func newSign(c *common) *cobra.Command {
 		request tokensvcv1.SignPlaybackRequest
 		ttl     time.Duration
 		check   bool
+		who     viewingFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "sign PLAYBACK --viewer VIEWER",
 		Short: "Sign a playback for a viewer and print the URL",
 		Example: `  tokensvc sign big-event --viewer alice
-  tokensvc sign big-event --viewer alice --ttl 10m --check`,
+  tokensvc sign big-event --viewer alice --ttl 10m --check
+  tokensvc sign final --viewer alice --device tv --country AT`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request.Id = args[0]
 			if cmd.Flags().Changed("ttl") {
 				request.Ttl = durationpb.New(ttl)
 			}
+			request.Viewing = who.message()
 			return c.call(cmd.Context(), func(ctx context.Context, api client) error {
 				answer, err := api.playbacks.SignPlayback(ctx, &request)
 				if err != nil {
 					return err
 				}
-				if err := c.print(answer, func(w io.Writer) error { return printCredential(w, answer.GetCredential()) }); err != nil {
+				err = c.print(answer, func(w io.Writer) error {
+					return printCredential(w, answer.GetCredential(),
+						"session", answer.GetSessionId(), "heartbeat", span(answer.GetHeartbeatInterval()), "grant", answer.GetGrantId())
+				})
+				if err != nil {
 					return err
 				}
 				if check {
@@ -49,13 +56,14 @@ func newSign(c *common) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&request.Viewer, "viewer", "", "your id for the person who watches")
 	flags.DurationVar(&ttl, "ttl", 0, "lifetime of the token (default: the playback's own)")
-	flags.StringVar(&request.ClientIp, "client-ip", "", "the viewer's address, where the playback binds to it")
+	who.add(cmd, "your id for the device, where devices are counted")
 	flags.BoolVar(&check, "check", false, "fetch the URL from its edge: the token must pass, a tampered one must not")
 	_ = cmd.MarkFlagRequired("viewer") // the flag exists
 	return cmd
 }
 
-func printCredential(w io.Writer, cr *tokensvcv1.Credential) error {
+// printCredential shows a credential, and behind it more names and values.
+func printCredential(w io.Writer, cr *tokensvcv1.Credential, more ...string) error {
 	now := cr.GetServerTime().AsTime()
 	in := func(t time.Time) string { return t.Sub(now).Round(time.Second).String() }
 	expires := fmt.Sprintf("%s (in %s)", instant(cr.GetExpiresAt()), in(cr.GetExpiresAt().AsTime()))
@@ -66,12 +74,12 @@ func printCredential(w io.Writer, cr *tokensvcv1.Credential) error {
 	if url == "" {
 		url = cr.GetToken()
 	}
-	return fields(w,
+	return fields(w, append([]string{
 		"url", url,
 		"expires", expires,
 		"refresh", fmt.Sprintf("%s (in %s)", instant(cr.GetRefreshAfter()), in(cr.GetRefreshAfter().AsTime())),
 		"key", cr.GetKey(),
-	)
+	}, more...)...)
 }
 
 // checkCredential fetches the signed URL and a copy with one character of the token changed.
