@@ -143,17 +143,18 @@ func (c *common) importGrants(ctx context.Context, api client, lines *grantLines
 func cutParts(ctx context.Context, lines *grantLines, calls, ordered chan<- *importPart) error {
 	for {
 		part := &importPart{done: make(chan struct{})}
-		var err error
+		more := true
 		for size := 0; len(part.lines) < importBatch && size < importBytes; {
-			var line grantLine
-			if line, err = lines.next(); err != nil {
+			line, err := lines.next()
+			if errors.Is(err, io.EOF) {
+				more = false
 				break
+			}
+			if err != nil {
+				return err
 			}
 			part.lines = append(part.lines, line)
 			size += len(line.text)
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
 		}
 		part.read = lines.read
 		if len(part.lines) > 0 {
@@ -165,7 +166,7 @@ func cutParts(ctx context.Context, lines *grantLines, calls, ordered chan<- *imp
 				}
 			}
 		}
-		if err != nil {
+		if !more {
 			return nil
 		}
 	}

@@ -32,7 +32,8 @@ func grantFromProto(in *tokensvcv1.Grant, key string, now time.Time) (entitle.Gr
 	if g.Limits, err = limitsFromProto(in.GetLimits()); err != nil {
 		return g, err
 	}
-	return g, entitle.CheckGrant(&g)
+	err = entitle.CheckGrant(&g)
+	return g, err
 }
 
 // momentFromProto reads a time, to the microsecond that stores keep.

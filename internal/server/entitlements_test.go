@@ -119,8 +119,14 @@ func TestBatchCreateGrantsAnswersEveryItemInOrder(t *testing.T) {
 	bound := forPlayback("ada", "wowza")
 	bound.Limits = &pb.GrantLimits{Countries: []string{"AT"}}
 	kinds := []*pb.CreateGrantRequest{
-		{Grant: forPlayback("ada", "wowza")}, {Grant: forPlayback("", "wowza")}, {Grant: forPlayback("ada", "nothing")}, {},
-		{Grant: forPlayback("ada", "wowza"), IdempotencyKey: "k"}, {Grant: forPlayback("bob", "wowza"), IdempotencyKey: "k"}, {Grant: inverted}, {Grant: bound},
+		{Grant: forPlayback("ada", "wowza")},
+		{Grant: forPlayback("", "wowza")},
+		{Grant: forPlayback("ada", "nothing")},
+		{},
+		{Grant: forPlayback("ada", "wowza"), IdempotencyKey: "k"},
+		{Grant: forPlayback("bob", "wowza"), IdempotencyKey: "k"},
+		{Grant: inverted},
+		{Grant: bound},
 	}
 	batch := &pb.BatchCreateGrantsRequest{}
 	for n := range 1000 {
