@@ -58,6 +58,7 @@ func matrix() []layer {
 		{folder: "internal/storage", imports: []string{"tokens", "keystore/...", "internal/entitle", "internal/playback/...", "internal/session"}},
 		{folder: "internal/signer", imports: []string{"tokens/...", "keystore/...", "internal/playback", "internal/schemes"}},
 		{folder: "internal/config", imports: []string{"tokens", "keystore", "internal/clientaddr", "internal/entitle/expression", "internal/playback", "internal/schemes", "internal/keyimport"}},
+		{folder: "internal/policytest", imports: []string{"tokens", "internal/config", "internal/entitle", "internal/playback"}},
 		{folder: "internal/sandbox", imports: []string{"tokens/...", "internal/schemes"}},
 		{folder: "internal/provider", imports: []string{"tokens"}, external: nothing},
 		{folder: "internal/provider/rest", imports: []string{"tokens", "internal/provider", "internal/obs"}},
@@ -85,7 +86,7 @@ func matrix() []layer {
 		{folder: "internal/bench", imports: []string{"gen/...", "tokens/...", "keystore/...", "internal/..."}},
 
 		{folder: "cmd/tokensvc", imports: []string{
-			"gen/...", "tokens/...", "keystore", "internal/app", "internal/config", "internal/keyimport", "internal/obs", "internal/offline", "internal/playback", "internal/schemes",
+			"gen/...", "tokens/...", "keystore", "internal/app", "internal/config", "internal/keyimport", "internal/obs", "internal/offline", "internal/playback", "internal/policytest", "internal/schemes",
 		}},
 		{folder: "gen", imports: nothing},
 		{folder: "test", imports: []string{"gen/...", "tokens/...", "keystore/...", "internal/..."}},
