@@ -1,10 +1,17 @@
 package server
 
 import (
+	"context"
+	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,7 +19,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
+	"github.com/tokensvc/tokensvc/internal/entitle"
 	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/session"
 	"github.com/tokensvc/tokensvc/internal/signer"
 	"github.com/tokensvc/tokensvc/internal/storage/sqlite"
 	"github.com/tokensvc/tokensvc/keystore/envelope"
@@ -21,10 +30,15 @@ import (
 // benchServer is a server with one hdnts playback, "big-event". It does not listen.
 func benchServer(b *testing.B) (*Server, *inProcess) {
 	b.Helper()
-	log := slog.New(slog.DiscardHandler)
 	store, err := sqlite.Open(b.Context(), sqlite.Memory, sqlite.Options{Now: time.Now})
 	noError(b, err)
 	b.Cleanup(func() { noError(b, store.Close()) })
+	return serveBench(b, store, func(*Options) {})
+}
+
+func serveBench(b *testing.B, store *sqlite.Store, change func(*Options)) (*Server, *inProcess) {
+	b.Helper()
+	log := slog.New(slog.DiscardHandler)
 	sealer, err := envelope.New(envelope.GenerateMasterKeys())
 	noError(b, err)
 	keyring, catalogue := signer.NewKeyring(store, sealer, time.Now, log), playback.NewCatalogue(store, log)
@@ -36,11 +50,16 @@ func benchServer(b *testing.B) (*Server, *inProcess) {
 		Keys: store, Sealer: sealer, Playbacks: store, Catalogue: catalogue, Keyring: keyring, Signer: sign,
 		Timing: cfg.Timing, MaxBody: 1 << 20, RequestTimeout: 10 * time.Second, Log: log, Now: time.Now,
 	}
+	o.Random = rand.Reader
+	change(&o)
 	s, err := New(o)
 	noError(b, err)
 	validator, err := protovalidate.New()
 	noError(b, err)
-	local := &inProcess{methods: make(map[string]localMethod), interceptor: interceptors(log, validator, o.RequestTimeout, time.Now)}
+	local := &inProcess{
+		methods: make(map[string]localMethod), interceptor: interceptors(log, validator, o.RequestTimeout, time.Now),
+		streams: make(map[string]localStreamMethod), streamInterceptor: streamInterceptors(log, validator, time.Now),
+	}
 	register(o, validator, local)
 	furnish(b, local)
 	return s, local
@@ -93,6 +112,74 @@ func BenchmarkBatchSignPlayback100(b *testing.B) {
 		_, err := client.BatchSignPlayback(b.Context(), request)
 		noError(b, err)
 	}
+}
+
+// BenchmarkSignWatched signs as 64 callers do, without a session and with a grant and a session in a file.
+func BenchmarkSignWatched(b *testing.B) {
+	for _, watched := range []bool{false, true} {
+		b.Run(fmt.Sprintf("session=%t", watched), func(b *testing.B) {
+			client := watchedClient(b, watched)
+			var viewers atomic.Int64
+			b.ReportAllocs()
+			b.SetParallelism(64 / runtime.GOMAXPROCS(0))
+			b.RunParallel(func(loop *testing.PB) {
+				for loop.Next() {
+					request := &tokensvcv1.SignPlaybackRequest{Id: "big-event", Viewer: "u-" + strconv.FormatInt(viewers.Add(1)%watchedViewers, 10)}
+					if _, err := client.SignPlayback(b.Context(), request); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// watchedViewers is how many viewers hold a grant.
+const watchedViewers = 1000
+
+// everyone is a Checker that finds the grant of each viewer in memory.
+type everyone map[string]*entitle.Grant
+
+func (e everyone) Check(_ context.Context, r entitle.Request) (entitle.Decision, error) {
+	g := e[r.Viewer]
+	return entitle.Decision{Allowed: g != nil, Grant: g}, nil
+}
+
+// watchedClient serves from a file; with sessions, each viewer has a grant and may watch twice at once.
+func watchedClient(b *testing.B, watched bool) tokensvcv1.PlaybackServiceClient {
+	b.Helper()
+	store, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "store.db"), sqlite.Options{Now: time.Now})
+	noError(b, err)
+	b.Cleanup(func() { noError(b, store.Close()) })
+	grants := everyone{}
+	_, local := serveBench(b, store, func(o *Options) {
+		log := slog.New(slog.DiscardHandler)
+		o.Sessions, o.Checker, o.Grants = store, grants, store
+		o.Keeper = session.NewKeeper(store, session.DefaultKeeperConfig(time.Hour), time.Now, log)
+		noError(b, o.Keeper.Refresh(b.Context()))
+	})
+	client := tokensvcv1.NewPlaybackServiceClient(local)
+	if !watched {
+		return client
+	}
+	_, err = client.UpdatePlayback(b.Context(), &tokensvcv1.UpdatePlaybackRequest{Playback: &tokensvcv1.Playback{
+		Id: "big-event", Access: &tokensvcv1.AccessPolicy{Rule: &tokensvcv1.AccessPolicy_Grant{Grant: &tokensvcv1.GrantRule{}}},
+		Sessions: &tokensvcv1.SessionPolicy{MaxSessions: 2, Rule: tokensvcv1.SessionRule_SESSION_RULE_EVICT_OLDEST},
+	}})
+	noError(b, err)
+	batch := make([]entitle.Grant, 0, watchedViewers)
+	ids, err := entitle.NewIDs(rand.Reader, time.Now(), watchedViewers)
+	noError(b, err)
+	for i, id := range ids {
+		g := entitle.Grant{ID: id, Viewer: "u-" + strconv.Itoa(i), PlaybackID: "big-event", Start: time.Now(), CreatedAt: time.Now()}
+		g.Limits.MaxSessions = 2
+		grants[g.Viewer] = &g
+		batch = append(batch, g)
+	}
+	_, err = store.CreateGrants(b.Context(), batch)
+	noError(b, err)
+	return client
 }
 
 // BenchmarkSignPlaybackHTTP passes everything but the network.
