@@ -53,6 +53,7 @@ CREATE TABLE grant_devices (
 
 INSERT INTO counters (name, value) VALUES ('session', 0);
 
+-- The rows stand in the order in which they come, so that those of one commit share pages: their ids do not.
 CREATE TABLE sessions (
     id                BLOB PRIMARY KEY CHECK (length(id) = 16),
     viewer            TEXT NOT NULL,
@@ -67,7 +68,7 @@ CREATE TABLE sessions (
     ended_at          INTEGER,
     end_reason        TEXT,
     revision          INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- A session that has not ended never outlives its tokens, so that the first index finds those that live. The
 -- sessions of a grant are its viewer's. Those that have ended count too, for revocations: their tokens may live.
