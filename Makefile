@@ -42,8 +42,8 @@ recipes: ## the commands of docs/recipes, against stand-ins of the vendors (UPDA
 fuzz: ## every fuzz target, each for FUZZTIME (10s)
 	@scripts/fuzz.sh
 
-bench: ## the speed goals: name, measured ratio, goal, ok or FAIL
-	@go run ./internal/bench
+bench: build ## the speed goals: name, measured ratio, goal, ok or FAIL
+	@go run ./internal/bench -binary bin/tokensvc
 
 crash: ## rotation through crashes and bad answers: 10,000 runs over HTTP and SQLite, some minutes
 	@go run ./internal/rotate/crash $(ARGS)

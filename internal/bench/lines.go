@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"time"
 )
 
@@ -32,13 +33,13 @@ func (b *bench) duel(t *bed, first, second task) (rates, cpus [2]figures, err er
 }
 
 // grpc holds SignPlayback against an empty unary call of the same server.
-func (b *bench) grpc(t *bed) error {
+func (b *bench) grpc(_ context.Context, t *bed) error {
 	base := task{Address: t.at.GRPC, Call: callSign, Playback: hdntsPlayback, Callers: busyCallers, Conns: busyConns}
 	return b.againstEmpty(t, grpcLine, base)
 }
 
 // http holds SignPlayback against an empty call through the same in-process gateway.
-func (b *bench) http(t *bed) error {
+func (b *bench) http(_ context.Context, t *bed) error {
 	base := task{Address: t.at.HTTP, HTTP: true, Call: callSign, Playback: hdntsPlayback, Callers: busyCallers}
 	return b.againstEmpty(t, httpLine, base)
 }
@@ -55,7 +56,7 @@ func (b *bench) againstEmpty(t *bed, name string, sign task) error {
 }
 
 // batch holds the service's CPU time for a token of a batch against that of a unary call.
-func (b *bench) batch(t *bed) error {
+func (b *bench) batch(_ context.Context, t *bed) error {
 	unary := task{Address: t.at.GRPC, Call: callSign, Playback: hdntsPlayback, Callers: busyCallers, Conns: busyConns}
 	batch := unary
 	batch.Call, batch.Batch, batch.Callers = callBatch, batchSize, 4
@@ -68,7 +69,7 @@ func (b *bench) batch(t *bed) error {
 }
 
 // rsa compares the p99 of hdnts signs with and without twice as much RSA-4096 work as the service can do.
-func (b *bench) rsa(t *bed) error {
+func (b *bench) rsa(_ context.Context, t *bed) error {
 	hdnts := task{Address: t.at.GRPC, Call: callSign, Playback: hdntsPlayback, Callers: 4, Conns: 4, For: b.effort.rsaSlice}
 	costly := task{Address: t.at.GRPC, Call: callSign, Playback: rsaPlayback, Callers: 16, Conns: 4, For: b.effort.rsaSlice}
 	full, _, err := t.load(t.second, costly)

@@ -30,17 +30,19 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	quick := flags.Bool("quick", false, "a few short rounds, to see that everything runs; the figures are rough")
 	only := flags.String("only", "", "only the lines whose name contains this text")
 	profile := flags.String("profile", "", "write a CPU profile of the service to this file")
+	binary := flags.String("binary", "bin/tokensvc", "the `path` of tokensvc, whose import is measured")
 	part := flags.String("part", "", "internal: the part a child process plays, server or client")
+	dir := flags.String("dir", "", "internal: where the server keeps its files")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	switch *part {
 	case "server":
-		return serve(ctx, in, out, *profile)
+		return serve(ctx, in, out, *dir, *profile)
 	case "client":
 		return loadOnDemand(ctx, in, out)
 	}
-	b := bench{out: out, effort: thorough(), only: *only, profile: *profile}
+	b := bench{out: out, effort: thorough(), only: *only, profile: *profile, binary: *binary}
 	if *quick {
 		b.effort = brief()
 	}
@@ -53,6 +55,7 @@ type bench struct {
 	effort  effort
 	only    string
 	profile string
+	binary  string
 	missed  bool
 }
 
@@ -64,7 +67,8 @@ func (b *bench) run(ctx context.Context) error {
 		{names: []string{hdntsLine, hdntsAllocsLine}, measure: b.hdnts},
 		{names: []string{qencodeLine, qencodeAllocsLine}, measure: b.qencode},
 		{names: []string{sharedLine, sharedAllocsLine, onceLine}, measure: b.shared},
-		{names: []string{grpcLine, httpLine, batchLine, rsaLine}, measure: b.service},
+		{names: []string{grpcLine, httpLine, batchLine, rsaLine, grantLine, edgeLine, edgeQencodeLine, importLine}, measure: b.service},
+		{names: []string{checkLine}, measure: b.check},
 	} {
 		if !b.wanted(group.names...) {
 			continue

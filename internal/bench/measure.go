@@ -1,10 +1,13 @@
 package main
 
 import (
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // effort is how long a run takes.
@@ -16,13 +19,25 @@ type effort struct {
 	serviceSlice  time.Duration
 	rsaRounds     int
 	rsaSlice      time.Duration
+
+	viewers     int // who hold a grant each
+	checkRounds int
+	checks      int // of one contender in one round
+	manyGrants  int // against few
+	imports     int
+	importRows  int // of each
 }
+
+// fewGrants is what many are held against.
+const fewGrants = 1000
 
 func thorough() effort {
 	return effort{
 		rounds: 31, slice: 20 * time.Millisecond,
 		serviceRounds: 21, serviceSlice: 400 * time.Millisecond,
 		rsaRounds: 5, rsaSlice: 3 * time.Second,
+		viewers: 100_000, checkRounds: 21, checks: 3000, manyGrants: 1_000_000,
+		imports: 3, importRows: 100_000,
 	}
 }
 
@@ -31,17 +46,41 @@ func brief() effort {
 		rounds: 5, slice: 5 * time.Millisecond,
 		serviceRounds: 3, serviceSlice: 150 * time.Millisecond,
 		rsaRounds: 1, rsaSlice: time.Second,
+		viewers: 10_000, checkRounds: 3, checks: 1000, manyGrants: 50_000,
+		imports: 1, importRows: 20_000,
 	}
 }
 
 // cpuTime returns what the process has used, user and system, garbage collection included. Unlike the
 // clock on the wall it does not see the machine's other work.
 func cpuTime() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+	used := usage()
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// peakMemory returns the most memory that the process has had resident, in bytes.
+func peakMemory() int64 {
+	peak := usage().Maxrss
+	if runtime.GOOS == "darwin" {
+		return peak
+	}
+	return peak << 10
+}
+
+func usage() (used syscall.Rusage) {
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		panic(err) // RUSAGE_SELF and a valid pointer cannot fail
 	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	return used
+}
+
+// threadTime returns the CPU time of the calling thread, to the nanosecond; see runtime.LockOSThread.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		panic(err) // as above
+	}
+	return time.Duration(t.Nano())
 }
 
 // cost returns the CPU time of one call of op, over about slice of it.

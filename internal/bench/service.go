@@ -7,10 +7,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
@@ -21,11 +23,17 @@ const (
 	httpLine  = "http-sign-vs-empty"
 	batchLine = "batch-of-100-vs-unary"
 	rsaLine   = "hdnts-p99-under-rsa"
+
+	grantLine       = "sign-grant-session-vs-sign"
+	edgeLine        = "edge-auth-vs-empty"
+	edgeQencodeLine = "edge-auth-qencode-vs-empty"
+	importLine      = "grants-import"
 )
 
 const (
 	hdntsPlayback = "big-event"
 	rsaPlayback   = "rental"
+	grantPlayback = "final"
 	batchSize     = 100
 )
 
@@ -37,7 +45,12 @@ type bed struct {
 
 // service measures what needs the whole service.
 func (b *bench) service(ctx context.Context) (err error) {
-	args := []string{"-part", "server"}
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	args := []string{"-part", "server", "-dir", dir}
 	if b.profile != "" {
 		args = append(args, "-profile", b.profile)
 	}
@@ -48,17 +61,21 @@ func (b *bench) service(ctx context.Context) (err error) {
 	}
 	for _, line := range []struct {
 		name    string
-		measure func(*bed) error
+		measure func(context.Context, *bed) error
 	}{
 		{grpcLine, b.grpc},
 		{httpLine, b.http},
 		{batchLine, b.batch},
 		{rsaLine, b.rsa},
+		{edgeLine, b.edge},
+		{edgeQencodeLine, b.edgeQencode},
+		{grantLine, b.grant},
+		{importLine, b.imported},
 	} {
 		if !b.wanted(line.name) {
 			continue
 		}
-		if err := line.measure(&t); err != nil {
+		if err := line.measure(ctx, &t); err != nil {
 			return fmt.Errorf("%s: %w", line.name, err)
 		}
 	}
@@ -119,8 +136,8 @@ func send(c *child, what task) (outcome, error) {
 	return o, nil
 }
 
-// furnish makes a playback that is signed by HMAC, and one whose tokens name the viewer and cost an
-// RSA-4096 signature each.
+// furnish makes a playback that is signed by HMAC, one that asks for grants and counts sessions besides, and one
+// whose tokens name the viewer and cost an RSA-4096 signature each.
 func furnish(ctx context.Context, address string) (err error) {
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -143,23 +160,28 @@ func furnish(ctx context.Context, address string) (err error) {
 		Id: rsaPlayback, TargetId: "qencode", Url: "https://edge.example/" + playbackID + ".m3u8", Ttl: durationpb.New(time.Hour),
 		Binding: &tokensvcv1.Playback_Qencode{Qencode: &tokensvcv1.Qencode{Uri: playbackID, ViewerClaim: "viewer"}},
 	}
-	return errors.Join(
-		makePlayback(ctx, conn, wowza, &tokensvcv1.ImportKeyRequest{Material: []byte(throwaway()), Encoding: tokensvcv1.KeyEncoding_KEY_ENCODING_TEXT}),
-		makePlayback(ctx, conn, qencode, &tokensvcv1.ImportKeyRequest{Material: der, Encoding: tokensvcv1.KeyEncoding_KEY_ENCODING_DER, Kid: keyID}),
+	paid := proto.CloneOf(wowza)
+	paid.Url = "https://edge.example/1/" + streamID + "/final/hls/live/playlist.m3u8"
+	paid.Id, paid.Access = grantPlayback, &tokensvcv1.AccessPolicy{Rule: &tokensvcv1.AccessPolicy_Grant{Grant: &tokensvcv1.GrantRule{}}}
+	paid.Sessions = &tokensvcv1.SessionPolicy{MaxSessions: 3, Rule: tokensvcv1.SessionRule_SESSION_RULE_EVICT_OLDEST}
+	err = errors.Join(
+		makeTarget(ctx, conn, "wowza", &tokensvcv1.ImportKeyRequest{Material: []byte(throwaway()), Encoding: tokensvcv1.KeyEncoding_KEY_ENCODING_TEXT}),
+		makeTarget(ctx, conn, "qencode", &tokensvcv1.ImportKeyRequest{Material: der, Encoding: tokensvcv1.KeyEncoding_KEY_ENCODING_DER, Kid: keyID}),
 	)
+	for _, p := range []*tokensvcv1.Playback{wowza, paid, qencode} {
+		_, made := tokensvcv1.NewPlaybackServiceClient(conn).CreatePlayback(ctx, &tokensvcv1.CreatePlaybackRequest{Playback: p})
+		err = errors.Join(err, made)
+	}
+	return err
 }
 
-// makePlayback makes p with its target, which is named after its provider, and an active key.
-func makePlayback(ctx context.Context, conn grpc.ClientConnInterface, p *tokensvcv1.Playback, key *tokensvcv1.ImportKeyRequest) error {
+// makeTarget makes a target that is named after its provider, with an active key.
+func makeTarget(ctx context.Context, conn grpc.ClientConnInterface, provider string, key *tokensvcv1.ImportKeyRequest) error {
 	keys := tokensvcv1.NewKeyServiceClient(conn)
-	key.TargetId, key.Activate = p.GetTargetId(), true
-	target := &tokensvcv1.Target{Id: p.GetTargetId(), Provider: p.GetTargetId()}
-	if _, err := keys.CreateTarget(ctx, &tokensvcv1.CreateTargetRequest{Target: target}); err != nil {
+	key.TargetId, key.Activate = provider, true
+	if _, err := keys.CreateTarget(ctx, &tokensvcv1.CreateTargetRequest{Target: &tokensvcv1.Target{Id: provider, Provider: provider}}); err != nil {
 		return err
 	}
-	if _, err := keys.ImportKey(ctx, key); err != nil {
-		return err
-	}
-	_, err := tokensvcv1.NewPlaybackServiceClient(conn).CreatePlayback(ctx, &tokensvcv1.CreatePlaybackRequest{Playback: p})
+	_, err := keys.ImportKey(ctx, key)
 	return err
 }
