@@ -199,6 +199,7 @@ func dsn(path string, inMemory bool, o Options, u use) string {
 		q.Add("_pragma", "wal_autocheckpoint(8192)") // pages: many of them are written again before that
 	case readOnly:
 		q.Set("_query_only", "on")
+		q.Add("_pragma", "cache_size(-16384)") // KiB: the inner pages of the indexes of a million grants
 	}
 	if o.Unsynced && u != readOnly {
 		q.Set("_synchronous", "off")
