@@ -275,7 +275,8 @@ func (w *watching) known(ctx context.Context, id, viewer string) (session.Sessio
 		return one, refuse(tokens.NotFound, "the viewer has no such session; sign anew")
 	}
 	if !alive {
-		return one, refuse(tokens.SessionEnded, "the session has ended (%s); sign anew", endOf(&one))
+		why := endOf(&one)
+		return one, refuse(tokens.SessionEnded, "the session has ended (%s); sign anew", why)
 	}
 	return one, nil
 }
