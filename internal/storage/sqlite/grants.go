@@ -26,12 +26,13 @@ const (
 	grantByKey = `SELECT ` + grantColumns + ` FROM grants WHERE idempotency_key = ?`
 
 	// The index holds the grants of a viewer for a playback in the order in which they cease to count, so that
-	// those that do, the last, are found among any number of those that did.
+	// those that do, the last, are found among any number of those that did. SQLite would plan a statement anew
+	// for every value of a LIMIT that is a bare parameter.
 	grantsFor = `SELECT ` + grantColumns + ` FROM grants WHERE id IN (
-		SELECT id FROM (SELECT id FROM grants WHERE viewer = ?1 AND playback = ?2 AND product IS NULL ORDER BY ` + until + ` DESC LIMIT ?3)
+		SELECT id FROM (SELECT id FROM grants WHERE viewer = ?1 AND playback = ?2 AND product IS NULL ORDER BY ` + until + ` DESC LIMIT ?3 + 0)
 		UNION ALL
 		SELECT id FROM (SELECT id FROM grants WHERE viewer = ?1 AND playback IS NULL
-			AND product IN (SELECT product FROM product_playbacks WHERE playback = ?2) ORDER BY ` + until + ` DESC LIMIT ?3))`
+			AND product IN (SELECT product FROM product_playbacks WHERE playback = ?2) ORDER BY ` + until + ` DESC LIMIT ?3 + 0))`
 	until = `coalesce(revoked_at, end_at, 9223372036854775807)`
 )
 
@@ -225,7 +226,7 @@ func (s *Store) Grants(ctx context.Context, f entitle.Filter, p keystore.Page) (
 
 // GrantsFor returns the grants of a viewer for a playback.
 func (s *Store) GrantsFor(ctx context.Context, viewer, playback string, now time.Time, most int) ([]entitle.Grant, error) {
-	all, err := query(ctx, s.reader, scanGrant, grantsFor, viewer, playback, most)
+	all, err := query(ctx, s.often, scanGrant, grantsFor, viewer, playback, most)
 	if err != nil {
 		return nil, fmt.Errorf("read the grants of a viewer: %w", err)
 	}

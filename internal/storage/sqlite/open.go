@@ -51,6 +51,7 @@ type Store struct {
 	now          func() time.Time
 	writer       *sql.DB // one connection, every transaction of which holds the write lock
 	reader       *sql.DB
+	often        *statements // of the reader
 	group        *groupWriter
 	turn         chan struct{} // held by whoever writes in this process: SQLite's own waiting is not fair
 	hints        hub
@@ -154,7 +155,7 @@ func connect(path string, inMemory bool, o Options) (*Store, error) {
 	}
 	turn := make(chan struct{}, 1)
 	return &Store{
-		now: o.Now, writer: writer, reader: reader, group: newGroupWriter(grouped, turn), turn: turn,
+		now: o.Now, writer: writer, reader: reader, often: &statements{db: reader}, group: newGroupWriter(grouped, turn), turn: turn,
 		writeDSN: writeDSN, close: func() {},
 	}, nil
 }
