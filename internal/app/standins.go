@@ -30,6 +30,7 @@ func account(provider string) string { return "sandbox-" + provider }
 // sandboxed returns cfg with short times and with accounts at the stand-ins.
 func sandboxed(cfg config.Config, o DevOptions, c standins.Credentials) config.Config {
 	cfg.SnapshotMaxAge, cfg.ClockSkew, cfg.MaxCall, cfg.Propagation = devSnapshotMaxAge, devClockSkew, devMaxCall, o.Propagation
+	cfg.TrustedProxies = []string{"127.0.0.0/8", "::1"} // an edge on this machine may ask
 	cfg.Accounts = []config.Account{
 		{
 			ID: account(standins.Wowza), Provider: standins.Wowza, APIVersion: "v1.8", BaseURL: c.WowzaURL, CookieBoundToSecret: o.CookieBoundToSecret,

@@ -114,11 +114,14 @@ type Result struct {
 	Record keystore.Record
 }
 
-// Plan says what is next for a record, by what this process knows.
+// Plan says what is next for a record, by what this process knows. The comparison with the provider that is due
+// every few minutes is left out: it would hide what people ask for.
 func (e *Executor) Plan(r keystore.Record) (Decision, error) {
 	m := e.memory(r.Target.ID)
 	m.Lock()
 	defer m.Unlock()
+	defer func(checked time.Time) { m.Checked = checked }(m.Checked)
+	m.Checked = e.clock()
 	_, d, err := e.plan(m, r)
 	if err == nil && d.Action != Wait && e.clock().Before(m.rest) {
 		d = Decision{Action: Wait, At: m.rest, Why: m.restWhy, Alarm: d.Alarm, Breaks: d.Breaks}

@@ -258,7 +258,7 @@ func signLayer(r *session.Revocation) *tokensvcv1.RevocationLayer {
 
 func refreshLayer(r *session.Revocation) *tokensvcv1.RevocationLayer {
 	return &tokensvcv1.RevocationLayer{
-		Layer: tokensvcv1.Layer_LAYER_REFRESH, Refuses: true, Detail: fmt.Sprintf("refuses the %d sessions that ended", r.SessionsEnded),
+		Layer: tokensvcv1.Layer_LAYER_REFRESH, Refuses: true, Detail: fmt.Sprintf("refuses the sessions that ended: %d", r.SessionsEnded),
 	}
 }
 
