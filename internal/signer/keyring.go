@@ -27,6 +27,8 @@ type Key struct {
 	HorizonEnds time.Time
 	// Slot is the place at the provider that holds the key: 0, or 1 in a pair.
 	Slot int
+
+	living *living
 }
 
 // Target is a target with the keys that could be opened.
@@ -48,6 +50,7 @@ type Target struct {
 // Snapshot is an immutable view of all targets.
 type Snapshot struct {
 	targets map[string]*Target
+	living  map[string]*living // by the refs of keys
 	seen    time.Time
 }
 
@@ -69,6 +72,7 @@ type Keyring struct {
 	sealer keystore.Sealer
 	now    func() time.Time
 	log    *slog.Logger
+	since  time.Time // when it began to count what is handed out
 
 	maxLifetime time.Duration // 0: no cap but the targets' own
 
@@ -79,7 +83,7 @@ type Keyring struct {
 
 // NewKeyring returns a keyring without a snapshot; call Refresh before use.
 func NewKeyring(store keystore.Store, sealer keystore.Sealer, now func() time.Time, log *slog.Logger) *Keyring {
-	return &Keyring{store: store, sealer: sealer, now: now, log: log}
+	return &Keyring{store: store, sealer: sealer, now: now, log: log, since: now()}
 }
 
 // LimitLifetime caps the lifetime of every token, whatever its target allows. Call it before Refresh.
@@ -109,7 +113,7 @@ func (k *Keyring) Refresh(ctx context.Context) error {
 		return fmt.Errorf("read keys: %w", err)
 	}
 	old := k.snapshot.Load()
-	next := &Snapshot{targets: make(map[string]*Target, len(records)), seen: seen}
+	next := &Snapshot{targets: make(map[string]*Target, len(records)), living: livings(records, old), seen: seen}
 	before := k.faults
 	k.faults = make(map[string]string)
 	for _, r := range records {
@@ -121,7 +125,7 @@ func (k *Keyring) Refresh(ctx context.Context) error {
 			next.targets[r.Target.ID] = known
 			continue
 		}
-		t, err := k.open(r, known)
+		t, err := k.open(r, known, next.living)
 		if err != nil {
 			k.faults[r.Target.ID] = err.Error()
 			continue
@@ -147,8 +151,9 @@ func (k *Keyring) logFaults(before map[string]string) {
 	}
 }
 
-// open prepares the keys of a record, taking over what before has prepared already.
-func (k *Keyring) open(r keystore.Record, before *Target) (*Target, error) {
+// open prepares the keys of a record, taking over what before has prepared already and what is counted for
+// the keys.
+func (k *Keyring) open(r keystore.Record, before *Target, living map[string]*living) (*Target, error) {
 	scheme, err := schemes.New(r.Target.Scheme, r.Target.Options)
 	if err != nil {
 		return nil, err
@@ -162,10 +167,10 @@ func (k *Keyring) open(r keystore.Record, before *Target) (*Target, error) {
 		if len(stored.Sealed) == 0 {
 			continue
 		}
+		ref := Ref(r.Target.ID, stored.Version)
 		prepared, err := k.prepare(r.Target, scheme, stored, before)
 		if err != nil {
 			t.whole = false
-			ref := Ref(r.Target.ID, stored.Version)
 			k.faults[ref] = fmt.Sprintf("%s key: %v", stored.State, err)
 			if stored.State == keystore.Active {
 				t.Broken = ref
@@ -173,8 +178,8 @@ func (k *Keyring) open(r keystore.Record, before *Target) (*Target, error) {
 			continue
 		}
 		key := &Key{
-			Key: prepared, Ref: Ref(r.Target.ID, stored.Version), Version: stored.Version,
-			State: stored.State, Horizon: stored.Horizon, HorizonEnds: stored.HorizonEnds, Slot: stored.Slot,
+			Key: prepared, Ref: ref, Version: stored.Version,
+			State: stored.State, Horizon: stored.Horizon, HorizonEnds: stored.HorizonEnds, Slot: stored.Slot, living: living[ref],
 		}
 		t.Keys = append(t.Keys, key)
 		if stored.State == keystore.Active {

@@ -42,7 +42,7 @@ func (l *lines) String() string {
 
 func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-func open(t *testing.T, path string) *sqlite.Store {
+func open(t testing.TB, path string) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	if err != nil {
@@ -56,7 +56,7 @@ func open(t *testing.T, path string) *sqlite.Store {
 	return s
 }
 
-func newSealer(t *testing.T, source envelope.Source) *envelope.Envelope {
+func newSealer(t testing.TB, source envelope.Source) *envelope.Envelope {
 	t.Helper()
 	e, err := envelope.New(source)
 	if err != nil {
@@ -68,7 +68,7 @@ func newSealer(t *testing.T, source envelope.Source) *envelope.Envelope {
 func secret(n int) tokens.Secret { return tokens.NewSecret(fmt.Appendf(nil, "%032x", 0xabc000+n)) }
 
 // addTarget makes a target with an active key.
-func addTarget(t *testing.T, s keystore.Store, sealer keystore.Sealer, id string, n int) {
+func addTarget(t testing.TB, s keystore.Store, sealer keystore.Sealer, id string, n int) {
 	t.Helper()
 	if _, err := s.Create(t.Context(), keystore.Target{ID: id, Provider: "wowza", Scheme: wowza.Name, MaxTokenLifetime: time.Hour}); err != nil {
 		t.Fatal(err)
@@ -77,13 +77,13 @@ func addTarget(t *testing.T, s keystore.Store, sealer keystore.Sealer, id string
 }
 
 // addKey adds a key and activates it.
-func addKey(t *testing.T, s keystore.Store, sealer keystore.Sealer, id string, n int) {
+func addKey(t testing.TB, s keystore.Store, sealer keystore.Sealer, id string, n int) {
 	t.Helper()
 	addKeyIn(t, s, sealer, id, n, 0)
 }
 
 // addKeyIn adds a key in a slot and activates it.
-func addKeyIn(t *testing.T, s keystore.Store, sealer keystore.Sealer, id string, n, slot int) {
+func addKeyIn(t testing.TB, s keystore.Store, sealer keystore.Sealer, id string, n, slot int) {
 	t.Helper()
 	change(t, s, id, func(r *keystore.Record) error {
 		prepared, err := wowza.NewKey(tokens.Material{Secret: secret(n)})
@@ -98,7 +98,7 @@ func addKeyIn(t *testing.T, s keystore.Store, sealer keystore.Sealer, id string,
 	})
 }
 
-func change(t *testing.T, s keystore.Store, id string, fn func(*keystore.Record) error) {
+func change(t testing.TB, s keystore.Store, id string, fn func(*keystore.Record) error) {
 	t.Helper()
 	fence, err := s.Lease(t.Context(), id, t.Name(), time.Minute)
 	if err != nil {
@@ -112,7 +112,7 @@ func change(t *testing.T, s keystore.Store, id string, fn func(*keystore.Record)
 	}
 }
 
-func refreshed(t *testing.T, k *signer.Keyring) *signer.Snapshot {
+func refreshed(t testing.TB, k *signer.Keyring) *signer.Snapshot {
 	t.Helper()
 	if err := k.Refresh(t.Context()); err != nil {
 		t.Fatal(err)

@@ -179,6 +179,7 @@ func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Creden
 	if r.SessionID != "" {
 		placed = tokens.AppendQuery(placed, schemes.SessionName(target.Target.Scheme), "=", r.SessionID)
 	}
+	key.living.add(exp, now)
 	return Credential{
 		Token: token, URL: placed, ExpiresAt: exp, RefreshAfter: s.refresh(target, key, now, exp, clamped),
 		ServerTime: now, KeyRef: key.Ref, KID: key.ID(), Clamped: clamped,
