@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,8 +32,22 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "freeaddr": freeaddr, "ready": ready},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "freeaddr": freeaddr, "ready": ready, "capture": capture},
 	})
+}
+
+// capture sets a variable to what the group of a pattern finds in the last output: capture NAME PATTERN.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture NAME PATTERN")
+	}
+	pattern, err := regexp.Compile(args[1])
+	ts.Check(err)
+	found := pattern.FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) != 2 {
+		ts.Fatalf("%s is not in the last output, or has no group", args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // exits runs a command and checks its exit code: exits CODE COMMAND….

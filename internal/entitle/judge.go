@@ -36,8 +36,9 @@ func Judge(g *Grant, r *Request) Step {
 	return step
 }
 
-// Choose judges grants and returns the one that counts, or nil: of those that let the viewer in, the one
-// with the latest end; of equal ends, one whose use is not counted; then the first.
+// Choose judges grants and returns the one that counts, or nil: of those that let the viewer in, the one of the
+// session that goes on; else the one with the latest end; of equal ends, one whose use is not counted; then the
+// first.
 func Choose(grants []Grant, r *Request) (*Grant, []Step) {
 	var best *Grant
 	steps := make([]Step, 0, len(grants))
@@ -45,7 +46,7 @@ func Choose(grants []Grant, r *Request) (*Grant, []Step) {
 		g := &grants[i]
 		step := Judge(g, r)
 		steps = append(steps, step)
-		if step.Allowed && (best == nil || g.better(best)) {
+		if step.Allowed && (best == nil || g.ID == r.GrantID || (best.ID != r.GrantID && g.better(best))) {
 			best = g
 		}
 	}

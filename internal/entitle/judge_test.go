@@ -111,10 +111,13 @@ func TestTheGrantWithTheLatestEndCounts(t *testing.T) {
 		{"longer but not now", []entitle.Grant{grant("a", hour, 9*hour, entitle.Limits{}), grant("b", -hour, hour, entitle.Limits{})}, "b"},
 		{"equal ends, one counted", []entitle.Grant{grant("counted", -hour, hour, counted), grant("free", -hour, hour, entitle.Limits{})}, "free"},
 		{"equal ends", []entitle.Grant{grant("newest", -hour, 0, counted), grant("oldest", -hour, 0, counted)}, "newest"},
+		{"the session's own, before a longer one", []entitle.Grant{grant("own", -hour, hour, counted), grant("longer", -hour, 0, entitle.Limits{})}, "own"},
+		{"the session's own, behind a longer one", []entitle.Grant{grant("longer", -hour, 0, entitle.Limits{}), grant("own", -hour, hour, counted)}, "own"},
+		{"the session's own, which has ended", []entitle.Grant{grant("own", -2*hour, -hour, counted), grant("longer", -hour, 0, counted)}, "longer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			best, steps := entitle.Choose(c.grants, &entitle.Request{Playback: &playback.Playback{ID: "final"}, Viewer: "ada", Now: noon})
+			best, steps := entitle.Choose(c.grants, &entitle.Request{Playback: &playback.Playback{ID: "final"}, Viewer: "ada", GrantID: "own", Now: noon})
 			got := ""
 			if best != nil {
 				got = best.ID

@@ -37,6 +37,8 @@ type viewer struct {
 	ttl     time.Duration
 	// address is the viewing's as the caller wrote it.
 	address string
+	// grant is the one of the session that goes on; empty for a new session.
+	grant string
 }
 
 // pass is what lets a viewer watch.
@@ -88,6 +90,7 @@ func (w *watching) begin(ctx context.Context, p *playback.Entry, v viewer) (pass
 
 // goOn signs anew for a session, after it has asked again whether the viewer may watch.
 func (w *watching) goOn(ctx context.Context, p *playback.Entry, one *session.Session, v viewer) (pass, error) {
+	v.grant = one.GrantID
 	d, err := w.admit(ctx, p, v)
 	if err != nil {
 		return pass{}, err
@@ -125,7 +128,7 @@ func (w *watching) admit(ctx context.Context, p *playback.Entry, v viewer) (enti
 	if w.checker == nil {
 		return entitle.Decision{}, refuse(tokens.EntitlementUnknown, "playback %q has a policy, and this service checks none", p.ID)
 	}
-	d, err := w.checker.Check(ctx, entitle.Request{Playback: &p.Playback, Viewer: v.id, Viewing: v.viewing, Now: now})
+	d, err := w.checker.Check(ctx, entitle.Request{Playback: &p.Playback, Viewer: v.id, Viewing: v.viewing, GrantID: v.grant, Now: now})
 	if err != nil {
 		w.log.WarnContext(ctx, "entitlement unknown", "playback", p.ID, "error", err)
 		return entitle.Decision{}, unknownEntitlement(ctx, err)
