@@ -221,12 +221,13 @@ scgi_temp_path `+dir+`/scgi;
 			t.Logf("nginx:\n%s", log.String())
 		}
 	})
+	client := &http.Client{Timeout: 5 * time.Second}
 	await(t, func() bool {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+at+"/", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		response, err := http.DefaultClient.Do(r)
+		response, err := client.Do(r)
 		if err != nil {
 			return false
 		}
