@@ -34,7 +34,8 @@ func newKeysRotate(c *common) *cobra.Command {
 		Long: "Rotate opens an operation and shows what it waits for, until the new key signs. The job carries it out:\n" +
 			"`tokensvc serve --sync`, or `tokensvc sync` beside the service. Interrupting the command does not interrupt\n" +
 			"the operation; --watch shows it again.",
-		Example: "  tokensvc keys rotate live --plan\n  tokensvc keys rotate live\n  tokensvc keys rotate live --immediate\n" +
+		Example: "  tokensvc keys rotate live --plan\n  tokensvc keys rotate live\n" +
+			"  tokensvc keys rotate live --plan --immediate\n  tokensvc keys rotate live --immediate\n" +
 			"  tokensvc keys rotate live --foreign-max-lifetime 24h",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,7 +58,7 @@ func newKeysRotate(c *common) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.plan, "plan", false, "say what comes next, when and why; change nothing")
+	flags.BoolVar(&f.plan, "plan", false, "say what comes next, when and why, and how many live tokens it cuts; change nothing")
 	flags.BoolVar(&f.watch, "watch", false, "show the operation that is under way; begin none")
 	flags.BoolVar(&f.immediate, "immediate", false, "the key is compromised: wait for nothing, break its tokens")
 	flags.BoolVar(&f.replace, "replace", false, "the provider takes no second key (needs_replace): delete the present one first, with a pause in signing")
@@ -66,7 +67,8 @@ func newKeysRotate(c *common) *cobra.Command {
 	flags.DurationVar(&f.foreignMaxLifetime, "foreign-max-lifetime", 0, "take over the secret that stands at the provider, whose former signer's tokens live at most this long")
 	flags.BoolVar(&f.detach, "detach", false, "begin, and do not watch")
 	flags.BoolVar(&f.wait, "wait", false, "watch until nothing is left to do, also of the old key")
-	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "immediate", "foreign-max-lifetime")
+	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "foreign-max-lifetime")
+	cmd.MarkFlagsMutuallyExclusive("watch", "immediate", "foreign-max-lifetime")
 	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "rollback", "replace", "foreign-max-lifetime")
 	cmd.MarkFlagsMutuallyExclusive("plan", "watch", "detach")
 	cmd.MarkFlagsMutuallyExclusive("wait", "detach")
@@ -95,7 +97,7 @@ func (c *common) rotate(ctx context.Context, api tokensvcv1.RotationServiceClien
 	calling, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	if f.plan || f.watch {
-		answer, err := api.PlanRotation(calling, &tokensvcv1.PlanRotationRequest{TargetId: target})
+		answer, err := api.PlanRotation(calling, &tokensvcv1.PlanRotationRequest{TargetId: target, Immediate: f.immediate})
 		switch {
 		case err != nil:
 			return err
@@ -130,7 +132,24 @@ func printPlan(w io.Writer, target string, p *tokensvcv1.PlanRotationResponse) e
 		when = "now"
 	}
 	return fields(w, "target", target, "operation", operation, "next", plan.GetAction(), "when", when, "cut", instant(plan.GetCutTime()),
-		"why", plan.GetWhy(), "breaks", plan.GetBreaks(), "alarm", plan.GetAlarm())
+		"why", plan.GetWhy(), "breaks", plan.GetBreaks(), "tokens", liveTokens(plan.GetLiveTokens()), "alarm", plan.GetAlarm())
+}
+
+// liveTokens says how many tokens a rotation cuts; nothing where it ends no key.
+func liveTokens(t *tokensvcv1.LiveTokens) string {
+	if t == nil {
+		return ""
+	}
+	return cutTokens(t.GetAtMost(), at(t.GetAliveAt()), at(t.GetCountedSince()))
+}
+
+// cutTokens says how many tokens are cut when a key ends; a zero moment is not known yet.
+func cutTokens(most int64, ends, since time.Time) string {
+	moment := ""
+	if !ends.IsZero() {
+		moment = " at " + ends.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("at most %d live would be cut%s; counted since %s by this service", most, moment, since.UTC().Format(time.RFC3339))
 }
 
 func printOperation(w io.Writer, op *tokensvcv1.Operation) error {

@@ -43,17 +43,26 @@ func newSync(c *common) *cobra.Command {
 				}
 				var reports []app.SyncReport
 				var err error
+				asked := plan && cmd.Flags().Changed("server")
 				if plan {
 					reports, err = job.Plan(ctx)
 				} else {
 					reports, err = job.Once(ctx, maxWait)
 				}
-				return errors.Join(err, c.printReports(reports, plan))
+				if asked && err == nil {
+					if err := c.askLiveTokens(ctx, reports); err != nil {
+						return err
+					}
+				}
+				if err := errors.Join(err, c.printReports(reports, plan)); err != nil || !plan || c.output == "json" {
+					return err
+				}
+				return printLiveTokens(c.sys.out, reports, asked)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&watch, "watch", false, "go on until stopped")
-	cmd.Flags().BoolVar(&plan, "plan", false, "say what would be done next, and why; ask no provider, change nothing")
+	cmd.Flags().BoolVar(&plan, "plan", false, "say what would be done next, and why; ask no provider, change nothing (with --server, ask the service for live tokens)")
 	cmd.Flags().DurationVar(&maxWait, "max-wait", 10*time.Minute, "how far ahead a cut may lie that a run waits for")
 	cmd.MarkFlagsMutuallyExclusive("watch", "plan")
 	bindConfig(cmd)

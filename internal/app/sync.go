@@ -60,12 +60,23 @@ type SyncReport struct {
 	CutAt time.Time `json:"cut_at,omitzero"`
 	// Breaks says which live tokens and playing sessions the open or next operation ends before their time.
 	Breaks string `json:"breaks"`
+	// LiveTokens is how many live tokens it cuts; nil where nobody has asked the service, which counts them.
+	LiveTokens *LiveTokens `json:"live_tokens,omitempty"`
 	// Alarm is what a person has to look at.
 	Alarm string `json:"alarm,omitempty"`
 	// Waits means that an operation is open, or due and not begun.
 	Waits bool `json:"waits"`
 	// Error is the failure that ended the run.
 	Error string `json:"error,omitempty"`
+}
+
+// LiveTokens is how many tokens of a key are alive when a rotation ends it.
+type LiveTokens struct {
+	// AtMost counts those that one process has handed out since CountedSince.
+	AtMost int64 `json:"at_most"`
+	// AliveAt is when the key ends; absent while that is not known, and the key waits for its tokens.
+	AliveAt      time.Time `json:"alive_at,omitzero"`
+	CountedSince time.Time `json:"counted_since"`
 }
 
 // Once does what is due, and stays with a cut that it schedules, or finds due within maxWait, until signing is

@@ -14,11 +14,8 @@ const breaksNothing = "no token"
 // their time.
 func (p *planner) breaks() string {
 	op := p.ahead()
-	if op.From == 0 {
-		return breaksNothing
-	}
-	old, err := p.r.Key(op.From)
-	if err != nil || old.State != keystore.Active && old.State != keystore.Retiring {
+	old := p.ending(op)
+	if old == nil {
 		return breaksNothing
 	}
 	until := old.RetireAfter
@@ -42,6 +39,37 @@ func (p *planner) breaks() string {
 	default:
 		return breaksNothing
 	}
+}
+
+// ends returns the key that the open operation, or the next one, ends, and when; 0 where it ends none. next is the
+// cut that the decision schedules.
+func (p *planner) ends(next time.Time) (version int, at time.Time) {
+	op := p.ahead()
+	old := p.ending(op)
+	switch {
+	case old == nil:
+		return 0, time.Time{}
+	case op.Immediate:
+		return old.Version, p.now
+	case !op.Mode.Cuts():
+		return old.Version, old.RetireAfter
+	case next.IsZero():
+		return old.Version, op.CutAt
+	default:
+		return old.Version, next
+	}
+}
+
+// ending is the key that an operation ends, while its tokens count; nil where there is none.
+func (p *planner) ending(op keystore.Operation) *keystore.Key {
+	if op.From == 0 {
+		return nil
+	}
+	old, err := p.r.Key(op.From)
+	if err != nil || old.State != keystore.Active && old.State != keystore.Retiring {
+		return nil
+	}
+	return old
 }
 
 // ahead is the open operation, or what the next rotation will be.

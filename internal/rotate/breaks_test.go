@@ -71,3 +71,42 @@ func TestPlanSaysWhatBreaks(t *testing.T) {
 		})
 	}
 }
+
+// TestPlanSaysWhichKeyEndsAndWhen: so that its living tokens can be counted.
+func TestPlanSaysWhichKeyEndsAndWhen(t *testing.T) {
+	open := func(s keystore.Step, immediate bool, cut time.Time) *keystore.Operation {
+		return &keystore.Operation{From: 1, To: 2, Step: s, Immediate: immediate, CutAt: cut, CutUntil: cut.Add(15 * time.Minute)}
+	}
+	active, pending, retiring, newer := key(1, keystore.Active), key(2, keystore.Pending), key(1, keystore.Retiring), key(2, keystore.Active)
+	due := record("wowza", 1, nil, active)
+	due.NextRotation, due.Target.Policy.Every = start(), 24*time.Hour
+	unmanaged := record("wowza", 1, nil, active)
+	unmanaged.Target.Account = ""
+	for name, c := range map[string]struct {
+		r    keystore.Record
+		ends int
+		at   time.Time
+	}{
+		"cut, next":             {record("wowza", 1, nil, active), 1, time.Time{}},
+		"cut, due":              {due, 1, at(6*time.Hour + 30*time.Second)},
+		"cut, open":             {record("wowza", 1, open(keystore.Scheduled, false, at(hour)), active, pending), 1, at(hour)},
+		"cut, immediate":        {record("wowza", 1, open(keystore.Scheduled, true, time.Time{}), active, pending), 1, start()},
+		"cut, the first key":    {record("wowza", 1, nil), 0, time.Time{}},
+		"cut, imported by hand": {unmanaged, 0, time.Time{}},
+		"overlap, next":         {record("qencode", 1, nil, active), 1, time.Time{}},
+		"overlap, open":         {record("qencode", 1, open(keystore.Draining, false, time.Time{}), retiring, newer), 1, at(hour)},
+		"overlap, immediate":    {record("qencode", 1, open(keystore.Draining, true, time.Time{}), retiring, newer), 1, start()},
+		"pair, open":            {record("wowza", 2, open(keystore.Draining, false, time.Time{}), retiring, newer), 1, at(hour)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setterFacts()
+			if c.r.Target.Provider == "qencode" {
+				f = minterFacts()
+			}
+			d := rotate.Plan(c.r, f, rotate.DefaultTiming(), start())
+			if d.Ends != c.ends || !d.EndsAt.Equal(c.at) {
+				t.Errorf("key %d at %s, want key %d at %s (%s: %s)", d.Ends, d.EndsAt, c.ends, c.at, d.Action, d.Why)
+			}
+		})
+	}
+}

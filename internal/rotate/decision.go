@@ -74,6 +74,10 @@ type Decision struct {
 	// Breaks says in words which live tokens and playing sessions the open operation, or the next one, ends
 	// before their time.
 	Breaks string
+	// Ends is the key that the open operation, or the next one, ends, and EndsAt is when; 0 where it ends none. A
+	// zero EndsAt is not known yet, and comes when none of the key's tokens is alive.
+	Ends   int
+	EndsAt time.Time
 }
 
 // Abilities are what a provider's adapter, and the edge probe, can do for a target.

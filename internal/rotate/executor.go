@@ -124,7 +124,7 @@ func (e *Executor) Plan(r keystore.Record) (Decision, error) {
 	m.Checked = e.clock()
 	_, d, err := e.plan(m, r)
 	if err == nil && d.Action != Wait && e.clock().Before(m.rest) {
-		d = Decision{Action: Wait, At: m.rest, Why: m.restWhy, Alarm: d.Alarm, Breaks: d.Breaks}
+		d = Decision{Action: Wait, At: m.rest, Why: m.restWhy, Alarm: d.Alarm, Breaks: d.Breaks, Ends: d.Ends, EndsAt: d.EndsAt}
 	}
 	return d, err
 }

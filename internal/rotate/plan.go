@@ -34,6 +34,7 @@ func Plan(r keystore.Record, f Facts, t Timing, now time.Time) Decision {
 		d.Alarm = p.alarm()
 	}
 	d.Breaks = p.breaks()
+	d.Ends, d.EndsAt = p.ends(d.CutAt)
 	return d
 }
 

@@ -32,8 +32,10 @@ type rotationService struct {
 	Rotation
 
 	keys *keyService
-	now  func() time.Time
-	log  *slog.Logger
+	// alive counts the tokens of a key that are alive at a time, of those handed out since another.
+	alive func(targetID string, version int, at time.Time) (count int64, since time.Time)
+	now   func() time.Time
+	log   *slog.Logger
 }
 
 // PlanRotation implements RotationService.
@@ -42,15 +44,32 @@ func (s *rotationService) PlanRotation(ctx context.Context, r *tokensvcv1.PlanRo
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.plan(record)
-	if err != nil {
-		return nil, err
-	}
-	out := &tokensvcv1.PlanRotationResponse{Plan: plan}
+	out := &tokensvcv1.PlanRotationResponse{}
 	if record.Operation != nil {
 		out.Operation = operationProto(*record.Operation)
 	}
-	return out, nil
+	if r.GetImmediate() { // begun in this copy of the record only
+		if err := checkRotated(record.Target); err != nil {
+			return nil, err
+		}
+		if err := s.starter().Start(&record, rotate.Request{Immediate: true}, s.now()); err != nil {
+			return nil, err
+		}
+	}
+	out.Plan, err = s.plan(record)
+	return out, err
+}
+
+func (s *rotationService) starter() rotate.Starter {
+	return rotate.Starter{Sealer: s.keys.sealer, Timing: s.Timing}
+}
+
+// checkRotated refuses targets whose keys nobody can make or set at a provider.
+func checkRotated(t keystore.Target) error {
+	if t.Account == "" || len(t.Resources) == 0 {
+		return refuse(tokens.NotRotated, "target %q names no account or no resource at its provider; keys are imported by hand", t.ID)
+	}
+	return nil
 }
 
 func (s *rotationService) plan(record keystore.Record) (*tokensvcv1.RotationPlan, error) {
@@ -63,8 +82,21 @@ func (s *rotationService) plan(record keystore.Record) (*tokensvcv1.RotationPlan
 	}
 	return &tokensvcv1.RotationPlan{
 		Action: string(d.Action), Why: d.Why, Time: timestampProto(d.At), CutTime: timestampProto(d.CutAt),
-		Breaks: d.Breaks, Alarm: d.Alarm,
+		Breaks: d.Breaks, Alarm: d.Alarm, LiveTokens: s.liveTokens(record.Target.ID, d),
 	}, nil
+}
+
+// liveTokens counts what the key that a rotation ends leaves alive. A key whose end is not known waits for its
+// tokens.
+func (s *rotationService) liveTokens(target string, d rotate.Decision) *tokensvcv1.LiveTokens {
+	if d.Ends == 0 {
+		return nil
+	}
+	count, since := s.alive(target, d.Ends, d.EndsAt)
+	if d.EndsAt.IsZero() {
+		count = 0
+	}
+	return &tokensvcv1.LiveTokens{AtMost: count, AliveAt: timestampProto(d.EndsAt), CountedSince: timestampProto(since)}
 }
 
 // StartRotation implements RotationService.
@@ -73,8 +105,8 @@ func (s *rotationService) StartRotation(ctx context.Context, r *tokensvcv1.Start
 	if err != nil {
 		return nil, err
 	}
-	if t := record.Target; t.Account == "" || len(t.Resources) == 0 {
-		return nil, refuse(tokens.NotRotated, "target %q names no account or no resource at its provider; keys are imported by hand", t.ID)
+	if err := checkRotated(record.Target); err != nil {
+		return nil, err
 	}
 	if r.GetForeignMaxLifetime() != nil {
 		return s.adopt(ctx, r)
@@ -89,7 +121,7 @@ func (s *rotationService) StartRotation(ctx context.Context, r *tokensvcv1.Start
 	if r.GetRollback() {
 		request.Kind = keystore.Rollback
 	}
-	starter := rotate.Starter{Sealer: s.keys.sealer, Timing: s.Timing}
+	starter := s.starter()
 	var opened keystore.Operation
 	_, err = s.keys.change(ctx, r.GetTargetId(), func(record *keystore.Record) error {
 		if op := record.Operation; op != nil && !r.GetImmediate() && !r.GetRollback() && !r.GetReplace() {

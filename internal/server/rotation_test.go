@@ -98,6 +98,63 @@ func TestRotationIsPlannedOpenedAndListed(t *testing.T) {
 	}
 }
 
+// TestPlanCountsLiveTokens: those that an immediate rotation cuts, and none that a scheduled one does; a plan
+// begins nothing.
+func TestPlanCountsLiveTokens(t *testing.T) {
+	e := start(t, settings{})
+	e.stage(t)
+	_, err := e.playbacks.CreatePlayback(t.Context(), &pb.CreatePlaybackRequest{Playback: &pb.Playback{
+		Id: "opening", TargetId: "stage", Url: "https://h/1/S/a.m3u8", Ttl: durationpb.New(10 * time.Minute),
+		Binding: &pb.Playback_Hdnts{Hdnts: &pb.Hdnts{StreamId: "S"}},
+	}})
+	check(t, err)
+	sign := func(times int) {
+		t.Helper()
+		for range times {
+			_, err := e.playbacks.SignPlayback(t.Context(), &pb.SignPlaybackRequest{Id: "opening", Viewer: "v"})
+			check(t, err)
+		}
+	}
+	want := func(immediate bool, most int64, at time.Time) {
+		t.Helper()
+		answer, err := e.rotation.PlanRotation(t.Context(), &pb.PlanRotationRequest{TargetId: "stage", Immediate: immediate})
+		check(t, err)
+		got := answer.GetPlan().GetLiveTokens()
+		if got.GetAtMost() != most || got.GetCountedSince() == nil || (got.GetAliveAt() == nil) != at.IsZero() ||
+			!at.IsZero() && !got.GetAliveAt().AsTime().Equal(at) {
+			t.Errorf("immediate %t: %v; want at most %d at %s", immediate, got, most, at)
+		}
+	}
+	sign(3)
+	want(false, 0, time.Time{})
+	want(true, 3, e.clock.now())
+	if operations, err := e.rotation.ListOperations(t.Context(), &pb.ListOperationsRequest{TargetId: "stage"}); err != nil || len(operations.GetOperations()) != 0 {
+		t.Errorf("the plan has begun %v, %v", operations, err)
+	}
+	_, err = e.rotation.PlanRotation(t.Context(), &pb.PlanRotationRequest{TargetId: "stage", Immediate: true})
+	check(t, err)
+	e.clock.advance(11 * time.Minute)
+	check(t, e.keyring.Refresh(t.Context()))
+	sign(2)
+	want(true, 2, e.clock.now())
+	opened, err := e.rotation.StartRotation(t.Context(), &pb.StartRotationRequest{TargetId: "stage"})
+	check(t, err)
+	want(false, 0, opened.GetOperation().GetCutTime().AsTime())
+	want(true, 2, e.clock.now())
+	got := e.do(t, http.MethodGet, "/v1/targets/stage/rotation?immediate=true", nil)
+	if got.code != http.StatusOK || !strings.Contains(string(got.body), `"at_most":"2"`) {
+		t.Errorf("%d %s", got.code, got.body)
+	}
+	_, err = e.keys.CreateTarget(t.Context(), &pb.CreateTargetRequest{Target: &pb.Target{Id: "spare", Provider: "wowza"}})
+	check(t, err)
+	_, err = e.rotation.PlanRotation(t.Context(), &pb.PlanRotationRequest{TargetId: "spare", Immediate: true})
+	wantReason(t, err, tokens.NotRotated)
+	plain, err := e.rotation.PlanRotation(t.Context(), &pb.PlanRotationRequest{TargetId: "spare"})
+	if err != nil || plain.GetPlan().GetLiveTokens() != nil {
+		t.Errorf("no key to end: %v, %v", plain, err)
+	}
+}
+
 func TestRotationRefuses(t *testing.T) {
 	e := start(t, settings{options: func(o *server.Options) {
 		adopt := &vendor.Error{Class: vendor.ErrDenied, Provider: "wowza", Call: "get target", Status: 401, Detail: "vendor words"}

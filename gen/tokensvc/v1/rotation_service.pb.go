@@ -439,7 +439,9 @@ type RotationPlan struct {
 	// Which live tokens and playing sessions the open operation, or the next one, ends before their time, in words.
 	Breaks string `protobuf:"bytes,5,opt,name=breaks,proto3" json:"breaks,omitempty"`
 	// What a person has to look at; empty when nothing.
-	Alarm         string `protobuf:"bytes,6,opt,name=alarm,proto3" json:"alarm,omitempty"`
+	Alarm string `protobuf:"bytes,6,opt,name=alarm,proto3" json:"alarm,omitempty"`
+	// How many live tokens would be cut; absent where the open operation, or the next one, ends no key.
+	LiveTokens    *LiveTokens `protobuf:"bytes,7,opt,name=live_tokens,json=liveTokens,proto3" json:"live_tokens,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -516,18 +518,94 @@ func (x *RotationPlan) GetAlarm() string {
 	return ""
 }
 
+func (x *RotationPlan) GetLiveTokens() *LiveTokens {
+	if x != nil {
+		return x.LiveTokens
+	}
+	return nil
+}
+
+// LiveTokens is how many tokens of a key a rotation would cut. Tokens are kept nowhere: each process counts those
+// that it hands out, in memory.
+type LiveTokens struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The most tokens that will be alive when the key ends, of those that this process has handed out. A token that
+	// viewers share counts for each of them. 0 for a cut, since tokens shorten towards it, and for an overlap or a
+	// pair, which wait for the last one.
+	AtMost int64 `protobuf:"varint,1,opt,name=at_most,json=atMost,proto3" json:"at_most,omitempty"`
+	// When the key ends; absent while that is not known, and the key waits for its tokens.
+	AliveAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=alive_at,json=aliveAt,proto3" json:"alive_at,omitempty"`
+	// Since when this process has counted. Tokens of before are not known, nor those of other processes.
+	CountedSince  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=counted_since,json=countedSince,proto3" json:"counted_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LiveTokens) Reset() {
+	*x = LiveTokens{}
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LiveTokens) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LiveTokens) ProtoMessage() {}
+
+func (x *LiveTokens) ProtoReflect() protoreflect.Message {
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LiveTokens.ProtoReflect.Descriptor instead.
+func (*LiveTokens) Descriptor() ([]byte, []int) {
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LiveTokens) GetAtMost() int64 {
+	if x != nil {
+		return x.AtMost
+	}
+	return 0
+}
+
+func (x *LiveTokens) GetAliveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AliveAt
+	}
+	return nil
+}
+
+func (x *LiveTokens) GetCountedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CountedSince
+	}
+	return nil
+}
+
 // PlanRotationRequest names a target.
 type PlanRotationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The target.
-	TargetId      string `protobuf:"bytes,1,opt,name=target_id,json=targetId,proto3" json:"target_id,omitempty"`
+	TargetId string `protobuf:"bytes,1,opt,name=target_id,json=targetId,proto3" json:"target_id,omitempty"`
+	// Plan what an immediate rotation would do, if it were begun now.
+	Immediate     bool `protobuf:"varint,2,opt,name=immediate,proto3" json:"immediate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PlanRotationRequest) Reset() {
 	*x = PlanRotationRequest{}
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[2]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -539,7 +617,7 @@ func (x *PlanRotationRequest) String() string {
 func (*PlanRotationRequest) ProtoMessage() {}
 
 func (x *PlanRotationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[2]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -552,7 +630,7 @@ func (x *PlanRotationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRotationRequest.ProtoReflect.Descriptor instead.
 func (*PlanRotationRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{2}
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PlanRotationRequest) GetTargetId() string {
@@ -560,6 +638,13 @@ func (x *PlanRotationRequest) GetTargetId() string {
 		return x.TargetId
 	}
 	return ""
+}
+
+func (x *PlanRotationRequest) GetImmediate() bool {
+	if x != nil {
+		return x.Immediate
+	}
+	return false
 }
 
 // PlanRotationResponse carries the plan.
@@ -575,7 +660,7 @@ type PlanRotationResponse struct {
 
 func (x *PlanRotationResponse) Reset() {
 	*x = PlanRotationResponse{}
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[3]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +672,7 @@ func (x *PlanRotationResponse) String() string {
 func (*PlanRotationResponse) ProtoMessage() {}
 
 func (x *PlanRotationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[3]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +685,7 @@ func (x *PlanRotationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRotationResponse.ProtoReflect.Descriptor instead.
 func (*PlanRotationResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{3}
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PlanRotationResponse) GetPlan() *RotationPlan {
@@ -643,7 +728,7 @@ type StartRotationRequest struct {
 
 func (x *StartRotationRequest) Reset() {
 	*x = StartRotationRequest{}
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[4]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -655,7 +740,7 @@ func (x *StartRotationRequest) String() string {
 func (*StartRotationRequest) ProtoMessage() {}
 
 func (x *StartRotationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[4]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -668,7 +753,7 @@ func (x *StartRotationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRotationRequest.ProtoReflect.Descriptor instead.
 func (*StartRotationRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{4}
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StartRotationRequest) GetTargetId() string {
@@ -724,7 +809,7 @@ type StartRotationResponse struct {
 
 func (x *StartRotationResponse) Reset() {
 	*x = StartRotationResponse{}
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[5]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +821,7 @@ func (x *StartRotationResponse) String() string {
 func (*StartRotationResponse) ProtoMessage() {}
 
 func (x *StartRotationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[5]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +834,7 @@ func (x *StartRotationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRotationResponse.ProtoReflect.Descriptor instead.
 func (*StartRotationResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{5}
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StartRotationResponse) GetOperation() *Operation {
@@ -770,7 +855,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[6]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +867,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[6]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +880,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{6}
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -816,7 +901,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[7]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +913,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[7]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +926,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{7}
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetOperationResponse) GetOperation() *Operation {
@@ -866,7 +951,7 @@ type ListOperationsRequest struct {
 
 func (x *ListOperationsRequest) Reset() {
 	*x = ListOperationsRequest{}
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[8]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -878,7 +963,7 @@ func (x *ListOperationsRequest) String() string {
 func (*ListOperationsRequest) ProtoMessage() {}
 
 func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[8]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -891,7 +976,7 @@ func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOperationsRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{8}
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListOperationsRequest) GetTargetId() string {
@@ -928,7 +1013,7 @@ type ListOperationsResponse struct {
 
 func (x *ListOperationsResponse) Reset() {
 	*x = ListOperationsResponse{}
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[9]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1025,7 @@ func (x *ListOperationsResponse) String() string {
 func (*ListOperationsResponse) ProtoMessage() {}
 
 func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[9]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1038,7 @@ func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOperationsResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{9}
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListOperationsResponse) GetOperations() []*Operation {
@@ -981,7 +1066,7 @@ type WatchOperationRequest struct {
 
 func (x *WatchOperationRequest) Reset() {
 	*x = WatchOperationRequest{}
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[10]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1078,7 @@ func (x *WatchOperationRequest) String() string {
 func (*WatchOperationRequest) ProtoMessage() {}
 
 func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[10]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1091,7 @@ func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationRequest.ProtoReflect.Descriptor instead.
 func (*WatchOperationRequest) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{10}
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WatchOperationRequest) GetId() string {
@@ -1029,7 +1114,7 @@ type WatchOperationResponse struct {
 
 func (x *WatchOperationResponse) Reset() {
 	*x = WatchOperationResponse{}
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[11]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +1126,7 @@ func (x *WatchOperationResponse) String() string {
 func (*WatchOperationResponse) ProtoMessage() {}
 
 func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[11]
+	mi := &file_tokensvc_v1_rotation_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +1139,7 @@ func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationResponse.ProtoReflect.Descriptor instead.
 func (*WatchOperationResponse) Descriptor() ([]byte, []int) {
-	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{11}
+	return file_tokensvc_v1_rotation_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchOperationResponse) GetOperation() *Operation {
@@ -1103,16 +1188,24 @@ const file_tokensvc_v1_rotation_service_proto_rawDesc = "" +
 	"\vupdate_time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x129\n" +
 	"\n" +
-	"close_time\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\tcloseTime\"\xcd\x01\n" +
+	"close_time\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\tcloseTime\"\x87\x02\n" +
 	"\fRotationPlan\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\tR\x06action\x12\x10\n" +
 	"\x03why\x18\x02 \x01(\tR\x03why\x12.\n" +
 	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x125\n" +
 	"\bcut_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acutTime\x12\x16\n" +
 	"\x06breaks\x18\x05 \x01(\tR\x06breaks\x12\x14\n" +
-	"\x05alarm\x18\x06 \x01(\tR\x05alarm\"=\n" +
+	"\x05alarm\x18\x06 \x01(\tR\x05alarm\x128\n" +
+	"\vlive_tokens\x18\a \x01(\v2\x17.tokensvc.v1.LiveTokensR\n" +
+	"liveTokens\"\x9d\x01\n" +
+	"\n" +
+	"LiveTokens\x12\x17\n" +
+	"\aat_most\x18\x01 \x01(\x03R\x06atMost\x125\n" +
+	"\balive_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aaliveAt\x12?\n" +
+	"\rcounted_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fcountedSince\"[\n" +
 	"\x13PlanRotationRequest\x12&\n" +
-	"\ttarget_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(?R\btargetId\"{\n" +
+	"\ttarget_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(?R\btargetId\x12\x1c\n" +
+	"\timmediate\x18\x02 \x01(\bR\timmediate\"{\n" +
 	"\x14PlanRotationResponse\x12-\n" +
 	"\x04plan\x18\x01 \x01(\v2\x19.tokensvc.v1.RotationPlanR\x04plan\x124\n" +
 	"\toperation\x18\x02 \x01(\v2\x16.tokensvc.v1.OperationR\toperation\"\x95\x02\n" +
@@ -1185,64 +1278,68 @@ func file_tokensvc_v1_rotation_service_proto_rawDescGZIP() []byte {
 }
 
 var file_tokensvc_v1_rotation_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_tokensvc_v1_rotation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_tokensvc_v1_rotation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_tokensvc_v1_rotation_service_proto_goTypes = []any{
 	(OperationKind)(0),             // 0: tokensvc.v1.OperationKind
 	(OperationStep)(0),             // 1: tokensvc.v1.OperationStep
 	(OperationOutcome)(0),          // 2: tokensvc.v1.OperationOutcome
 	(*Operation)(nil),              // 3: tokensvc.v1.Operation
 	(*RotationPlan)(nil),           // 4: tokensvc.v1.RotationPlan
-	(*PlanRotationRequest)(nil),    // 5: tokensvc.v1.PlanRotationRequest
-	(*PlanRotationResponse)(nil),   // 6: tokensvc.v1.PlanRotationResponse
-	(*StartRotationRequest)(nil),   // 7: tokensvc.v1.StartRotationRequest
-	(*StartRotationResponse)(nil),  // 8: tokensvc.v1.StartRotationResponse
-	(*GetOperationRequest)(nil),    // 9: tokensvc.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),   // 10: tokensvc.v1.GetOperationResponse
-	(*ListOperationsRequest)(nil),  // 11: tokensvc.v1.ListOperationsRequest
-	(*ListOperationsResponse)(nil), // 12: tokensvc.v1.ListOperationsResponse
-	(*WatchOperationRequest)(nil),  // 13: tokensvc.v1.WatchOperationRequest
-	(*WatchOperationResponse)(nil), // 14: tokensvc.v1.WatchOperationResponse
-	(RotationMode)(0),              // 15: tokensvc.v1.RotationMode
-	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 17: google.protobuf.Duration
+	(*LiveTokens)(nil),             // 5: tokensvc.v1.LiveTokens
+	(*PlanRotationRequest)(nil),    // 6: tokensvc.v1.PlanRotationRequest
+	(*PlanRotationResponse)(nil),   // 7: tokensvc.v1.PlanRotationResponse
+	(*StartRotationRequest)(nil),   // 8: tokensvc.v1.StartRotationRequest
+	(*StartRotationResponse)(nil),  // 9: tokensvc.v1.StartRotationResponse
+	(*GetOperationRequest)(nil),    // 10: tokensvc.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),   // 11: tokensvc.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),  // 12: tokensvc.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil), // 13: tokensvc.v1.ListOperationsResponse
+	(*WatchOperationRequest)(nil),  // 14: tokensvc.v1.WatchOperationRequest
+	(*WatchOperationResponse)(nil), // 15: tokensvc.v1.WatchOperationResponse
+	(RotationMode)(0),              // 16: tokensvc.v1.RotationMode
+	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 18: google.protobuf.Duration
 }
 var file_tokensvc_v1_rotation_service_proto_depIdxs = []int32{
 	0,  // 0: tokensvc.v1.Operation.kind:type_name -> tokensvc.v1.OperationKind
-	15, // 1: tokensvc.v1.Operation.mode:type_name -> tokensvc.v1.RotationMode
+	16, // 1: tokensvc.v1.Operation.mode:type_name -> tokensvc.v1.RotationMode
 	1,  // 2: tokensvc.v1.Operation.step:type_name -> tokensvc.v1.OperationStep
-	16, // 3: tokensvc.v1.Operation.cut_time:type_name -> google.protobuf.Timestamp
-	16, // 4: tokensvc.v1.Operation.cut_end_time:type_name -> google.protobuf.Timestamp
-	16, // 5: tokensvc.v1.Operation.use_after:type_name -> google.protobuf.Timestamp
-	16, // 6: tokensvc.v1.Operation.retry_time:type_name -> google.protobuf.Timestamp
+	17, // 3: tokensvc.v1.Operation.cut_time:type_name -> google.protobuf.Timestamp
+	17, // 4: tokensvc.v1.Operation.cut_end_time:type_name -> google.protobuf.Timestamp
+	17, // 5: tokensvc.v1.Operation.use_after:type_name -> google.protobuf.Timestamp
+	17, // 6: tokensvc.v1.Operation.retry_time:type_name -> google.protobuf.Timestamp
 	2,  // 7: tokensvc.v1.Operation.outcome:type_name -> tokensvc.v1.OperationOutcome
-	16, // 8: tokensvc.v1.Operation.start_time:type_name -> google.protobuf.Timestamp
-	16, // 9: tokensvc.v1.Operation.update_time:type_name -> google.protobuf.Timestamp
-	16, // 10: tokensvc.v1.Operation.close_time:type_name -> google.protobuf.Timestamp
-	16, // 11: tokensvc.v1.RotationPlan.time:type_name -> google.protobuf.Timestamp
-	16, // 12: tokensvc.v1.RotationPlan.cut_time:type_name -> google.protobuf.Timestamp
-	4,  // 13: tokensvc.v1.PlanRotationResponse.plan:type_name -> tokensvc.v1.RotationPlan
-	3,  // 14: tokensvc.v1.PlanRotationResponse.operation:type_name -> tokensvc.v1.Operation
-	17, // 15: tokensvc.v1.StartRotationRequest.foreign_max_lifetime:type_name -> google.protobuf.Duration
-	3,  // 16: tokensvc.v1.StartRotationResponse.operation:type_name -> tokensvc.v1.Operation
-	3,  // 17: tokensvc.v1.GetOperationResponse.operation:type_name -> tokensvc.v1.Operation
-	3,  // 18: tokensvc.v1.ListOperationsResponse.operations:type_name -> tokensvc.v1.Operation
-	3,  // 19: tokensvc.v1.WatchOperationResponse.operation:type_name -> tokensvc.v1.Operation
-	4,  // 20: tokensvc.v1.WatchOperationResponse.plan:type_name -> tokensvc.v1.RotationPlan
-	5,  // 21: tokensvc.v1.RotationService.PlanRotation:input_type -> tokensvc.v1.PlanRotationRequest
-	7,  // 22: tokensvc.v1.RotationService.StartRotation:input_type -> tokensvc.v1.StartRotationRequest
-	9,  // 23: tokensvc.v1.RotationService.GetOperation:input_type -> tokensvc.v1.GetOperationRequest
-	11, // 24: tokensvc.v1.RotationService.ListOperations:input_type -> tokensvc.v1.ListOperationsRequest
-	13, // 25: tokensvc.v1.RotationService.WatchOperation:input_type -> tokensvc.v1.WatchOperationRequest
-	6,  // 26: tokensvc.v1.RotationService.PlanRotation:output_type -> tokensvc.v1.PlanRotationResponse
-	8,  // 27: tokensvc.v1.RotationService.StartRotation:output_type -> tokensvc.v1.StartRotationResponse
-	10, // 28: tokensvc.v1.RotationService.GetOperation:output_type -> tokensvc.v1.GetOperationResponse
-	12, // 29: tokensvc.v1.RotationService.ListOperations:output_type -> tokensvc.v1.ListOperationsResponse
-	14, // 30: tokensvc.v1.RotationService.WatchOperation:output_type -> tokensvc.v1.WatchOperationResponse
-	26, // [26:31] is the sub-list for method output_type
-	21, // [21:26] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	17, // 8: tokensvc.v1.Operation.start_time:type_name -> google.protobuf.Timestamp
+	17, // 9: tokensvc.v1.Operation.update_time:type_name -> google.protobuf.Timestamp
+	17, // 10: tokensvc.v1.Operation.close_time:type_name -> google.protobuf.Timestamp
+	17, // 11: tokensvc.v1.RotationPlan.time:type_name -> google.protobuf.Timestamp
+	17, // 12: tokensvc.v1.RotationPlan.cut_time:type_name -> google.protobuf.Timestamp
+	5,  // 13: tokensvc.v1.RotationPlan.live_tokens:type_name -> tokensvc.v1.LiveTokens
+	17, // 14: tokensvc.v1.LiveTokens.alive_at:type_name -> google.protobuf.Timestamp
+	17, // 15: tokensvc.v1.LiveTokens.counted_since:type_name -> google.protobuf.Timestamp
+	4,  // 16: tokensvc.v1.PlanRotationResponse.plan:type_name -> tokensvc.v1.RotationPlan
+	3,  // 17: tokensvc.v1.PlanRotationResponse.operation:type_name -> tokensvc.v1.Operation
+	18, // 18: tokensvc.v1.StartRotationRequest.foreign_max_lifetime:type_name -> google.protobuf.Duration
+	3,  // 19: tokensvc.v1.StartRotationResponse.operation:type_name -> tokensvc.v1.Operation
+	3,  // 20: tokensvc.v1.GetOperationResponse.operation:type_name -> tokensvc.v1.Operation
+	3,  // 21: tokensvc.v1.ListOperationsResponse.operations:type_name -> tokensvc.v1.Operation
+	3,  // 22: tokensvc.v1.WatchOperationResponse.operation:type_name -> tokensvc.v1.Operation
+	4,  // 23: tokensvc.v1.WatchOperationResponse.plan:type_name -> tokensvc.v1.RotationPlan
+	6,  // 24: tokensvc.v1.RotationService.PlanRotation:input_type -> tokensvc.v1.PlanRotationRequest
+	8,  // 25: tokensvc.v1.RotationService.StartRotation:input_type -> tokensvc.v1.StartRotationRequest
+	10, // 26: tokensvc.v1.RotationService.GetOperation:input_type -> tokensvc.v1.GetOperationRequest
+	12, // 27: tokensvc.v1.RotationService.ListOperations:input_type -> tokensvc.v1.ListOperationsRequest
+	14, // 28: tokensvc.v1.RotationService.WatchOperation:input_type -> tokensvc.v1.WatchOperationRequest
+	7,  // 29: tokensvc.v1.RotationService.PlanRotation:output_type -> tokensvc.v1.PlanRotationResponse
+	9,  // 30: tokensvc.v1.RotationService.StartRotation:output_type -> tokensvc.v1.StartRotationResponse
+	11, // 31: tokensvc.v1.RotationService.GetOperation:output_type -> tokensvc.v1.GetOperationResponse
+	13, // 32: tokensvc.v1.RotationService.ListOperations:output_type -> tokensvc.v1.ListOperationsResponse
+	15, // 33: tokensvc.v1.RotationService.WatchOperation:output_type -> tokensvc.v1.WatchOperationResponse
+	29, // [29:34] is the sub-list for method output_type
+	24, // [24:29] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_tokensvc_v1_rotation_service_proto_init() }
@@ -1257,7 +1354,7 @@ func file_tokensvc_v1_rotation_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokensvc_v1_rotation_service_proto_rawDesc), len(file_tokensvc_v1_rotation_service_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

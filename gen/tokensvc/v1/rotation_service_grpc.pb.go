@@ -34,6 +34,7 @@ const (
 // companion job (tokensvc sync, or serve --sync) carries them out, step by step.
 type RotationServiceClient interface {
 	// PlanRotation says what comes next for a target, when and why. It changes nothing and asks no provider.
+	// Reasons: NOT_FOUND; for an immediate rotation those of StartRotation too.
 	PlanRotation(ctx context.Context, in *PlanRotationRequest, opts ...grpc.CallOption) (*PlanRotationResponse, error)
 	// StartRotation opens an operation. Reasons: NOT_FOUND, NOT_ROTATED (the target names no account or no
 	// resource), OPERATION_OPEN, ILLEGAL_MOVE, NO_CREDENTIALS (only for foreign_max_lifetime), BUSY.
@@ -122,6 +123,7 @@ type RotationService_WatchOperationClient = grpc.ServerStreamingClient[WatchOper
 // companion job (tokensvc sync, or serve --sync) carries them out, step by step.
 type RotationServiceServer interface {
 	// PlanRotation says what comes next for a target, when and why. It changes nothing and asks no provider.
+	// Reasons: NOT_FOUND; for an immediate rotation those of StartRotation too.
 	PlanRotation(context.Context, *PlanRotationRequest) (*PlanRotationResponse, error)
 	// StartRotation opens an operation. Reasons: NOT_FOUND, NOT_ROTATED (the target names no account or no
 	// resource), OPERATION_OPEN, ILLEGAL_MOVE, NO_CREDENTIALS (only for foreign_max_lifetime), BUSY.
