@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/edge"
+	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/internal/session"
 	"github.com/tokensvc/tokensvc/keystore"
 	"github.com/tokensvc/tokensvc/tokens"
@@ -177,6 +178,30 @@ func TestOddSpellingsOfAPathAreRefused(t *testing.T) {
 	for _, plain := range []string{path, dir + "/a%20b.ts", dir + "/..a/b", dir + "/a..b", dir + "/~x/seg,1.ts"} {
 		w.wants(plain, w.ask(plain+"?"+query, nil), 200, "")
 	}
+}
+
+// A neighbour's token opens neither the URL of another playback nor what stands in its directory, in no spelling.
+func TestACookieStopsWhereAnotherPlaybackBegins(t *testing.T) {
+	w := newWorld(t)
+	for _, p := range []playback.Playback{
+		{ID: "lobby", TargetID: "akamai", URL: "https://cdn.example/live/lobby.m3u8", EdgeAuth: &playback.EdgeAuth{URLPath: "/live/lobby.m3u8"}},
+		{ID: "final", TargetID: "akamai", URL: "https://cdn.example/live/final.m3u8", EdgeAuth: &playback.EdgeAuth{URLPath: "/live/final.m3u8"}},
+	} {
+		p.TTL = time.Minute
+		_, err := w.store.CreatePlayback(t.Context(), p)
+		w.must(err)
+	}
+	w.must(w.Catalogue.Refresh(t.Context()))
+	var jar []*http.Cookie
+	w.wants("the lobby", w.ask(w.sign("lobby", ""), &jar), 200, "")
+	w.wants("its segment", w.ask("/live/lobby_1.ts", &jar), 200, "")
+	for _, other := range []string{"/live/final.m3u8", "/live/fin%61l.m3u8", "/live/derby.flv", "/live/match/playlist.m3u8", "/live/match/seg_1.ts", "/live/m%61tch/seg_1.ts"} {
+		w.wants(other, w.ask(other, &jar), 403, tokens.PathNotCovered)
+	}
+	const sid = "00112233445566778899aabbccddeeff"
+	jar = nil
+	w.wants("one file", w.ask(strings.Replace(w.open("derby", sid), "&sid=", "&token=", 1), &jar), 200, "")
+	w.wants("its neighbour", w.ask("/live/lobby_1.ts", &jar), 403, tokens.PathNotCovered)
 }
 
 func TestCookiesOfOthersAreNotBelieved(t *testing.T) {

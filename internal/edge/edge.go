@@ -40,6 +40,8 @@ type Decider struct {
 	Verifier  Verifier
 	Sessions  Sessions
 	Now       func() time.Time
+	// Tally counts the answers; nil counts none.
+	Tally *Tally
 }
 
 // Ask is a request at an edge.
@@ -147,7 +149,7 @@ func (d *Decider) tryCookie(ctx context.Context, value string, asked uri, ip net
 	}
 	best := Answer{Outcome: Unauthenticated}
 	for e := range d.Catalogue.At(first.path) {
-		if !e.Covers(asked.path) {
+		if !d.Catalogue.Covers(e, asked.path) {
 			continue
 		}
 		if answer, shown := d.try(ctx, e, first, ip, now); shown {

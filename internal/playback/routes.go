@@ -2,6 +2,7 @@ package playback
 
 import (
 	"iter"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +14,8 @@ import (
 const maxAt = 16
 
 // routes finds playbacks by the paths of their files: what an EdgeAuth list opens, else the playlist and what
-// stands in its directory. Reads take no lock; the catalogue's lock orders the writes.
+// stands in its directory. Paths count as an origin reads them, with their escapes undone. Reads take no lock;
+// the catalogue's lock orders the writes.
 type routes struct {
 	places sync.Map // directory with its final slash, or one path -> *place
 }
@@ -27,7 +29,7 @@ type place struct {
 // replace takes old out and puts next in; either may be nil.
 func (r *routes) replace(old, next *Entry) {
 	if old != nil {
-		for _, at := range old.places() {
+		for _, at := range old.plainPlaces() {
 			if p, ok := r.at(at); ok {
 				p.entries.Delete(old.ID)
 				p.count--
@@ -38,7 +40,7 @@ func (r *routes) replace(old, next *Entry) {
 		}
 	}
 	if next != nil {
-		for _, at := range next.places() {
+		for _, at := range next.plainPlaces() {
 			p, ok := r.at(at)
 			if !ok {
 				p = &place{}
@@ -57,28 +59,64 @@ func (r *routes) at(at string) (*place, bool) {
 	return nil, false
 }
 
-// At yields the playbacks that a path may belong to, at most 16: those whose playlist it is, then those of the
-// closest directory. The path is absolute and clean, as an edge has seen it. Whether a token opens it is
-// another question.
+// At yields the playbacks that a path belongs to, at most 16: those whose own URL it is, else those of the
+// closest directory, and further out only those whose EdgeAuth list names a directory around it. The path is
+// absolute and clean, as an edge has seen it. Whether a token opens it is another question.
 func (c *Catalogue) At(path string) iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
 		var tried []*Entry
 		more := true
-		for at := path; at != "" && more; at = parent(at) {
-			p, ok := c.routes.at(at)
-			if !ok {
-				continue
-			}
+		c.routes.around(path, func(p *place, closest bool) bool {
 			p.entries.Range(func(_, held any) bool {
 				e := held.(*Entry) //nolint:errcheck // only *Entry is ever stored
-				if !slices.Contains(tried, e) {
+				if (closest || e.listed()) && !slices.Contains(tried, e) {
 					tried = append(tried, e)
 					more = yield(e) && len(tried) < maxAt
 				}
 				return more
 			})
-		}
+			return more
+		})
 	}
+}
+
+// Covers reports whether a path belongs to the playback, as At has it.
+func (c *Catalogue) Covers(e *Entry, path string) bool {
+	covers := false
+	c.routes.around(path, func(p *place, closest bool) bool {
+		held, ok := p.entries.Load(e.ID)
+		covers = ok && held == e && (closest || e.listed())
+		return !covers
+	})
+	return covers
+}
+
+// around calls visit with the places that a path stands in, the closest first, until it returns false.
+func (r *routes) around(path string, visit func(p *place, closest bool) bool) {
+	closest := true
+	for at := plainPath(path); at != ""; at = parent(at) {
+		p, ok := r.at(at)
+		if !ok {
+			continue
+		}
+		if !visit(p, closest) {
+			return
+		}
+		closest = false
+	}
+}
+
+// plainPath undoes the escapes of a path, so that no other spelling of it leads elsewhere. One whose escapes
+// cannot be undone stands for itself.
+func plainPath(path string) string {
+	if !strings.ContainsRune(path, '%') {
+		return path
+	}
+	plain, err := url.PathUnescape(path)
+	if err != nil || strings.Count(plain, "/") != strings.Count(path, "/") {
+		return path
+	}
+	return plain
 }
 
 // parent returns the directory that a place stands in, with its final slash, or "".
@@ -86,12 +124,8 @@ func parent(at string) string {
 	return at[:strings.LastIndexByte(strings.TrimSuffix(at, "/"), '/')+1]
 }
 
-// Covers reports whether a path may belong to the playback.
-func (e *Entry) Covers(path string) bool {
-	return slices.ContainsFunc(e.places(), func(at string) bool {
-		return path == at || (strings.HasSuffix(at, "/") && strings.HasPrefix(path, at))
-	})
-}
+// listed reports whether the playback names the paths that its tokens open, which edges of a vendor go by too.
+func (e *Entry) listed() bool { return e.EdgeAuth != nil && len(e.EdgeAuth.ACL) > 0 }
 
 // IsURL reports whether a path is that of the playback's own URL, in either slot.
 func (e *Entry) IsURL(path string) bool {
@@ -124,7 +158,7 @@ func (e *Entry) places() []string {
 			places = append(places, at)
 		}
 	}
-	if e.EdgeAuth != nil && len(e.EdgeAuth.ACL) > 0 {
+	if e.listed() {
 		for _, entry := range e.EdgeAuth.ACL {
 			add(strings.TrimSuffix(entry, "*"))
 		}
@@ -134,6 +168,9 @@ func (e *Entry) places() []string {
 		at, _ := e.URLAt(slot)
 		path := tokens.RawPath(at)
 		add(path)
+		if !strings.HasSuffix(path, ".m3u8") && !strings.HasSuffix(path, ".mpd") {
+			continue // one file, which names no others
+		}
 		if dir := parent(path); dir != "/" {
 			add(dir)
 		} else { // a playlist at the root has its files in a directory of its name, or nobody could tell whose they are
@@ -141,4 +178,13 @@ func (e *Entry) places() []string {
 		}
 	}
 	return places
+}
+
+// plainPlaces returns the places as routes knows them.
+func (e *Entry) plainPlaces() []string {
+	places := e.places()
+	for i, at := range places {
+		places[i] = plainPath(at)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(places)))
 }

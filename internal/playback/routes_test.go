@@ -20,6 +20,10 @@ func TestAPathLeadsToItsPlaybacks(t *testing.T) {
 	add(playback.Playback{ID: "nested", URL: "https://h/live/show/extra/playlist.m3u8", Agora: &playback.Agora{}})
 	add(playback.Playback{ID: "film", URL: "https://h/vod/film/hls/a.m3u8", EdgeAuth: &playback.EdgeAuth{ACL: []string{"/vod/film/*", "/poster.jpg"}}})
 	add(playback.Playback{ID: "concert", URL: "https://h/cam1.m3u8", Qencode: &playback.Qencode{URI: "cam1"}})
+	add(playback.Playback{ID: "all", URL: "https://h/vod/all.m3u8", EdgeAuth: &playback.EdgeAuth{ACL: []string{"/vod/*"}}})
+	add(playback.Playback{ID: "derby", URL: "https://h/live/derby.flv", Agora: &playback.Agora{}})
+	add(playback.Playback{ID: "cup", URL: "https://h/live/cup.m3u8", Agora: &playback.Agora{}})
+	add(playback.Playback{ID: "spaced", URL: "https://h/a%20b/x%2Cy.m3u8", Agora: &playback.Agora{}})
 	if err := catalogue.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +31,7 @@ func TestAPathLeadsToItsPlaybacks(t *testing.T) {
 		var ids []string
 		for e := range catalogue.At(path) {
 			ids = append(ids, e.ID)
-			if !e.Covers(path) {
+			if !catalogue.Covers(e, path) {
 				t.Errorf("%s is at %s, which it does not cover", e.ID, path)
 			}
 		}
@@ -44,16 +48,24 @@ func TestAPathLeadsToItsPlaybacks(t *testing.T) {
 	wants("at first", map[string][]string{
 		"/live/show/playlist.m3u8":     {"show"},
 		"/live/show/v1/seg_1.ts":       {"show"},
-		"/live/show/extra/seg.ts":      {"nested", "show"},
+		"/live/show/extra/seg.ts":      {"nested"},
+		"/live/show/%65xtra/seg.ts":    {"nested"},
+		"/live/derby.flv":              {"derby"},
+		"/live/%64erby.flv":            {"derby"},
+		"/live/cup_1.ts":               {"cup"},
+		"/live/cup.m3u8":               {"cup"},
+		"/a%20b/x,y.m3u8":              {"spaced"},
+		"/a%20b/seg.ts":                {"spaced"},
 		"/other/show/seg.ts":           {"show"},
-		"/vod/film/seg/1.ts":           {"film"},
-		"/vod/film/hls/a.m3u8":         {"film"},
-		"/live/showcase/playlist.m3u8": nil,
-		"/live/show":                   nil,
+		"/vod/film/seg/1.ts":           {"film", "all"},
+		"/vod/film/hls/a.m3u8":         {"film", "all"},
+		"/live/showcase/playlist.m3u8": {"cup"},
+		"/live/show":                   {"cup"},
 		"/cam1.m3u8":                   {"concert"},
 		"/cam1/seg.ts":                 {"concert"},
 		"/cam2.m3u8":                   nil,
 		"/vod":                         nil,
+		"/vod/%":                       {"all"},
 		"/poster.jpg":                  {"film"},
 		"/poster.jpg/more":             nil,
 		"/below/poster.jpg":            nil,
@@ -76,7 +88,7 @@ func TestAPathLeadsToItsPlaybacks(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants("after changes", map[string][]string{
-		"/live/show/extra/seg.ts": nil,
+		"/live/show/extra/seg.ts": {"cup"},
 		"/other/show/seg.ts":      nil,
 		"/moved/seg.ts":           {"show"},
 	})
