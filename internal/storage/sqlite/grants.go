@@ -226,7 +226,11 @@ func (s *Store) Grants(ctx context.Context, f entitle.Filter, p keystore.Page) (
 
 // GrantsFor returns the grants of a viewer for a playback.
 func (s *Store) GrantsFor(ctx context.Context, viewer, playback string, now time.Time, most int) ([]entitle.Grant, error) {
-	all, err := query(ctx, s.often, scanGrant, grantsFor, viewer, playback, most)
+	var all []entitle.Grant
+	err := s.quick.ask(ctx, func(ctx context.Context, q querier) (err error) {
+		all, err = query(ctx, q, scanGrant, grantsFor, viewer, playback, most)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read the grants of a viewer: %w", err)
 	}

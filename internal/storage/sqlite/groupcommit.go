@@ -169,7 +169,7 @@ func (g *groupWriter) begin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		g.tx = &groupTx{conn: conn, statements: map[string]*sql.Stmt{}}
+		g.tx = &groupTx{prepared: newPrepared(conn)}
 	}
 	if _, err := g.tx.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
 		g.drop()
@@ -187,11 +187,8 @@ func (g *groupWriter) drop() {
 	if g.tx == nil {
 		return
 	}
-	for _, s := range g.tx.statements {
-		_ = s.Close() // nothing depends on it
-	}
 	_, _ = g.tx.conn.ExecContext(context.Background(), `ROLLBACK`) // fails where nothing is open
-	_ = g.tx.conn.Close()                                          // gives it back to the pool, which drops a broken one
+	g.tx.close()
 	g.tx = nil
 }
 
@@ -201,14 +198,12 @@ func breaks(err error) bool {
 	return isDriver(err) && !hasCode(err, sqlitelib.SQLITE_CONSTRAINT)
 }
 
-// groupTx is a transaction of a groupWriter. It prepares each statement once.
+// groupTx is a transaction of a groupWriter.
 type groupTx struct {
-	conn       *sql.Conn
-	statements map[string]*sql.Stmt // by their texts, all of which are constants
-	following  *following           // nil until the transaction asks
-}
+	*prepared
 
-var _ querier = (*groupTx)(nil)
+	following *following // nil until the transaction asks
+}
 
 // guarded runs a job so that its error undoes its own work alone.
 func (t *groupTx) guarded(ctx context.Context, j *job) error {
@@ -240,41 +235,3 @@ func (j *job) run(ctx context.Context, tx *groupTx) (err error) {
 }
 
 var errPanicked = errors.New("panic in a transaction")
-
-func (t *groupTx) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
-	if s, ok := t.statements[text]; ok {
-		return s, nil
-	}
-	s, err := t.conn.PrepareContext(ctx, text)
-	if err == nil {
-		t.statements[text] = s
-	}
-	return s, err
-}
-
-// ExecContext runs a statement.
-func (t *groupTx) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	s, err := t.prepared(ctx, text) //nolint:sqlclosecheck // drop closes it
-	if err != nil {
-		return nil, err
-	}
-	return s.ExecContext(ctx, args...)
-}
-
-// QueryContext implements querier.
-func (t *groupTx) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	s, err := t.prepared(ctx, text) //nolint:sqlclosecheck // drop closes it
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(ctx, args...)
-}
-
-// QueryRowContext implements querier.
-func (t *groupTx) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	s, err := t.prepared(ctx, text) //nolint:sqlclosecheck // drop closes it
-	if err != nil {
-		return t.conn.QueryRowContext(ctx, text, args...) // says the same again
-	}
-	return s.QueryRowContext(ctx, args...)
-}

@@ -26,6 +26,7 @@ const Memory = ":memory:"
 const (
 	defaultBusyTimeout = 10 * time.Second
 	readConns          = 4
+	quickConns         = 4
 	fileMode           = 0o600
 	othersMask         = 0o077
 )
@@ -51,7 +52,7 @@ type Store struct {
 	now          func() time.Time
 	writer       *sql.DB // one connection, every transaction of which holds the write lock
 	reader       *sql.DB
-	often        *statements // of the reader
+	quick        *quickReaders // of the reader
 	group        *groupWriter
 	turn         chan struct{} // held by whoever writes in this process: SQLite's own waiting is not fair
 	hints        hub
@@ -145,7 +146,7 @@ func connect(path string, inMemory bool, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader, err := openPool(dsn(path, inMemory, o, readOnly), readConns+1) // one for the watcher
+	reader, err := openPool(dsn(path, inMemory, o, readOnly), readConns+quickConns+1) // one for the watcher
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
@@ -155,7 +156,7 @@ func connect(path string, inMemory bool, o Options) (*Store, error) {
 	}
 	turn := make(chan struct{}, 1)
 	return &Store{
-		now: o.Now, writer: writer, reader: reader, often: &statements{db: reader}, group: newGroupWriter(grouped, turn), turn: turn,
+		now: o.Now, writer: writer, reader: reader, quick: newQuickReaders(reader, quickConns), group: newGroupWriter(grouped, turn), turn: turn,
 		writeDSN: writeDSN, close: func() {},
 	}, nil
 }
@@ -273,5 +274,6 @@ func (s *Store) Close() error {
 	s.wait.Wait()
 	s.hints.close()
 	s.sessionHints.close()
+	s.quick.close()
 	return errors.Join(s.reader.Close(), s.group.db.Close(), s.writer.Close())
 }

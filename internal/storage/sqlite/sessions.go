@@ -211,8 +211,11 @@ func (s *Store) Stop(ctx context.Context, id string, why session.End, now time.T
 }
 
 // Session returns one session.
-func (s *Store) Session(ctx context.Context, id string) (session.Session, error) {
-	one, err := getSession(ctx, s.reader, id)
+func (s *Store) Session(ctx context.Context, id string) (one session.Session, err error) {
+	err = s.quick.ask(ctx, func(ctx context.Context, q querier) (err error) {
+		one, err = getSession(ctx, q, id)
+		return err
+	})
 	return result(one, err, "get session")
 }
 
