@@ -138,13 +138,28 @@ func take(jobs []*job) []*job {
 
 // attempt runs the jobs in one transaction and commits it. Each job's own error is in results. An error
 // of one that cost the others their work comes with its index, and nothing is committed; with the index
-// -1, the error is everybody's.
+// -1, the error is everybody's. A job is hardly ever refused after it has written: only then does all begin
+// anew with a savepoint for each, which would cost every time what two of its statements do.
 func (g *groupWriter) attempt(ctx context.Context, jobs []*job, results []error) (broken int, err error) {
+	broken, err = g.try(ctx, jobs, results, (*groupTx).straight)
+	if !errors.Is(err, errHalfWritten) {
+		return broken, err
+	}
+	if _, err := g.tx.ExecContext(ctx, `ROLLBACK`); err != nil {
+		g.drop()
+	}
+	return g.try(ctx, jobs, results, (*groupTx).guarded)
+}
+
+func (g *groupWriter) try(ctx context.Context, jobs []*job, results []error, run func(*groupTx, context.Context, *job) error) (broken int, err error) {
 	if err := g.begin(ctx); err != nil {
 		return -1, err
 	}
 	for i, j := range jobs {
-		err := g.tx.guarded(ctx, j)
+		err := run(g.tx, ctx, j)
+		if errors.Is(err, errHalfWritten) {
+			return -1, err
+		}
 		if breaks(err) {
 			g.drop() // it takes what is open with it
 			return i, err
@@ -203,6 +218,31 @@ type groupTx struct {
 	*prepared
 
 	following *following // nil until the transaction asks
+	wrote     bool       // since it was last set to false
+}
+
+// ExecContext runs a statement.
+func (t *groupTx) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	done, err := t.prepared.ExecContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	n, err := done.RowsAffected()
+	t.wrote = t.wrote || n > 0
+	return done, err
+}
+
+// errHalfWritten: a job was refused after it had written.
+var errHalfWritten = errors.New("refused half-way")
+
+// straight runs a job whose error leaves nothing to undo; with errHalfWritten, it does.
+func (t *groupTx) straight(ctx context.Context, j *job) error {
+	t.wrote = false
+	err := j.run(ctx, t)
+	if err != nil && t.wrote && !breaks(err) {
+		return errHalfWritten
+	}
+	return err
 }
 
 // guarded runs a job so that its error undoes its own work alone.
@@ -226,6 +266,7 @@ func (t *groupTx) guarded(ctx context.Context, j *job) error {
 }
 
 func (j *job) run(ctx context.Context, tx *groupTx) (err error) {
+	j.panicked = nil
 	defer func() {
 		if r := recover(); r != nil {
 			j.panicked, err = r, errPanicked
