@@ -128,7 +128,7 @@ func (c *common) view() view {
 	case c.output == "json":
 		return &jsonView{w: c.sys.out}
 	case isTerminal(c.sys.out) && c.sys.getenv("TERM") != "dumb":
-		return &liveView{w: c.sys.out}
+		return &liveView{w: c.sys.out, width: func() int { return terminalWidth(c.sys.out) }}
 	default:
 		return &lineView{w: c.sys.out}
 	}
@@ -191,14 +191,20 @@ func (v *lineView) end(m *tokensvcv1.WatchOperationResponse) error {
 	return err
 }
 
-// liveView draws the steps in place on a terminal.
+// liveView draws the steps in place on a terminal. Lines that are longer than the terminal is wide it folds by
+// itself: where the terminal did, nobody would know how many rows to go back.
 type liveView struct {
 	w     io.Writer
-	drawn int // lines
+	width func() int // columns
+	drawn int        // lines
 }
 
 func (v *liveView) show(m *tokensvcv1.WatchOperationResponse, now time.Time) error {
-	lines := drawSteps(m, now)
+	var lines []string
+	width := v.width()
+	for _, line := range drawSteps(m, now) {
+		lines = append(lines, fold(line, width)...)
+	}
 	var b strings.Builder
 	if v.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", v.drawn) // back to the first line
@@ -210,6 +216,31 @@ func (v *liveView) show(m *tokensvcv1.WatchOperationResponse, now time.Time) err
 	v.drawn = len(lines)
 	_, err := io.WriteString(v.w, b.String())
 	return err
+}
+
+// usualWidth is how many columns a terminal has that does not say.
+const usualWidth = 80
+
+// foldIndent stands before what goes on from the line above.
+const foldIndent = "      "
+
+// fold breaks a line into rows of at most width characters, at spaces where there are any.
+func fold(line string, width int) []string {
+	width = max(width, 2*len(foldIndent))
+	var rows []string
+	rest := []rune(line)
+	for len(rest) > width {
+		end := width
+		for i := width; i > len(foldIndent); i-- {
+			if rest[i] == ' ' {
+				end = i
+				break
+			}
+		}
+		rows = append(rows, string(rest[:end]))
+		rest = []rune(foldIndent + strings.TrimLeft(string(rest[end:]), " "))
+	}
+	return append(rows, string(rest))
 }
 
 func (v *liveView) tick(m *tokensvcv1.WatchOperationResponse, now time.Time) error {
@@ -295,7 +326,12 @@ func describeStep(m *tokensvcv1.WatchOperationResponse, now time.Time) string {
 		parts = append(parts, plan.GetAction()+": "+plan.GetWhy())
 	}
 	if until := plan.GetTime(); until != nil {
-		parts = append(parts, "until "+until.AsTime().UTC().Format(time.RFC3339)+remaining(until, now))
+		text := until.AsTime().UTC().Format(time.RFC3339)
+		if last := len(parts) - 1; strings.HasSuffix(parts[last], text) { // the reason has said it
+			parts[last] += remaining(until, now)
+		} else {
+			parts = append(parts, "until "+text+remaining(until, now))
+		}
 	}
 	if op.GetTries() > 0 {
 		parts = append(parts, fmt.Sprintf("failed %d times: %s", op.GetTries(), op.GetLastError()))

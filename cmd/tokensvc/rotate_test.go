@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -205,7 +207,7 @@ func TestDrawSteps(t *testing.T) {
 func TestLiveViewRedrawsInPlace(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	v := &liveView{w: &out}
+	v := &liveView{w: &out, width: func() int { return usualWidth }}
 	m := state(tokensvcv1.OperationStep_OPERATION_STEP_SCHEDULED, "w")
 	for range 2 {
 		if err := v.tick(m, time.Unix(0, 0)); err != nil {
@@ -214,6 +216,68 @@ func TestLiveViewRedrawsInPlace(t *testing.T) {
 	}
 	if got := out.String(); strings.Count(got, "\x1b[4A") != 1 || strings.HasPrefix(got, "\x1b[4A") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestLiveViewFitsTheTerminal: no row is wider than the terminal, and as many rows as were drawn are gone back.
+func TestLiveViewFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	m := state(tokensvcv1.OperationStep_OPERATION_STEP_SCHEDULED, "tokens of key 1 shorten towards the cut, unbroken"+strings.Repeat("x", 50))
+	for _, width := range []int{0, 12, 40, 80, 200} {
+		var out bytes.Buffer
+		v := &liveView{w: &out, width: func() int { return width }}
+		for range 2 {
+			if err := v.tick(m, time.Unix(0, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first, second, found := strings.Cut(out.String(), "\x1b[J")
+		rows := strings.Split(strings.TrimSuffix(strings.ReplaceAll(first, "\x1b[2K", ""), "\n"), "\n")
+		if back := fmt.Sprintf("\x1b[%dA", len(rows)); !found || !strings.HasPrefix(second, back) {
+			t.Errorf("width %d: %d rows, then %q", width, len(rows), second)
+		}
+		for _, row := range rows {
+			if n := utf8.RuneCountInString(row); n > max(width, 2*len(foldIndent)) {
+				t.Errorf("width %d: a row of %d: %q", width, n, row)
+			}
+		}
+		squeeze := strings.NewReplacer(" ", "", "\n", "")
+		if got, want := squeeze.Replace(strings.Join(rows, "")), squeeze.Replace(strings.Join(drawSteps(m, time.Unix(0, 0)), "")); got != want {
+			t.Errorf("width %d: got\n%s\nwant\n%s", width, got, want)
+		}
+	}
+}
+
+// TestStepSaysAMomentOnce: where the reason ends with the moment that is waited for, it is not said again.
+func TestStepSaysAMomentOnce(t *testing.T) {
+	t.Parallel()
+	m := state(tokensvcv1.OperationStep_OPERATION_STEP_DRAINING, "tokens of key 1 live until 1970-01-01T01:00:00Z")
+	for now, want := range map[time.Time]string{
+		{}:                    "draining; wait: tokens of key 1 live until 1970-01-01T01:00:00Z",
+		time.Unix(hour-90, 0): "draining; wait: tokens of key 1 live until 1970-01-01T01:00:00Z (1m30s)",
+	} {
+		if got := describeStep(m, now); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestTimelineOfAKeptKey: a key that is kept for a day leaves the minutes of the rotation their room.
+func TestTimelineOfAKeptKey(t *testing.T) {
+	t.Parallel()
+	stamp := func(minutes int64) *timestamppb.Timestamp { return &timestamppb.Timestamp{Seconds: minutes * 60} }
+	keys := []*tokensvcv1.Key{
+		{TargetId: "live", Version: 1, State: tokensvcv1.KeyState_KEY_STATE_RETIRED, CreateTime: stamp(0), ActivateTime: stamp(1), RetireTime: stamp(4), DestroyAfter: stamp(24 * 60)},
+		{TargetId: "live", Version: 2, State: tokensvcv1.KeyState_KEY_STATE_ACTIVE, CreateTime: stamp(3), ActivateTime: stamp(5)},
+	}
+	var out bytes.Buffer
+	if err := printTimeline(&out, keys, time.Unix(6*60, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for mark, atLeast := range map[rune]int{markPending: 20, markSigns: 30, markKept: 15} {
+		if n := strings.Count(out.String(), string(mark)); n < atLeast {
+			t.Errorf("%d marks %c, want at least %d\n%s", n, mark, atLeast, &out)
+		}
 	}
 }
 

@@ -107,17 +107,18 @@ func (l life) mark(t time.Time) rune {
 }
 
 // printTimeline draws the lives of the newest keys side by side, from the first to the last thing that is
-// known of them.
+// known of them. How long a key is kept for a rollback may go beyond the edge: a day of it would leave no room for
+// the minutes that a rotation takes.
 func printTimeline(w io.Writer, keys []*tokensvcv1.Key, now time.Time) error {
 	if len(keys) == 0 {
 		_, err := fmt.Fprintln(w, "\nthe target has no keys")
 		return err
 	}
 	shown := keys[max(0, len(keys)-keysShown):]
-	from, to := now, now
+	from, to, gone := now, now, now
 	for _, k := range shown {
 		l := lifeOf(k, keys)
-		for _, t := range []time.Time{l.created, l.signs, l.accepted, l.kept, l.gone} {
+		for _, t := range []time.Time{l.created, l.signs, l.accepted, l.kept} {
 			if !t.IsZero() && t.Before(from) {
 				from = t
 			}
@@ -125,6 +126,14 @@ func printTimeline(w io.Writer, keys []*tokensvcv1.Key, now time.Time) error {
 				to = t
 			}
 		}
+		if l.gone.After(gone) {
+			gone = l.gone
+		}
+	}
+	if most := to.Add(to.Sub(from) / 4); gone.After(most) {
+		to = most
+	} else if gone.After(to) {
+		to = gone
 	}
 	to = to.Add(max(to.Sub(from)/lineWidth, time.Second)) // so that the last thing is within
 	step := to.Sub(from) / lineWidth
