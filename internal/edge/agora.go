@@ -35,8 +35,8 @@ const (
 
 // Agora answers Agora's origin-authentication call-backs: 200 admits, 401 refuses, and nothing else is
 // understood there. The body must be signed with Agora-Signature-V2. The signature covers no time: a call-back
-// that names a request id is answered the same for five minutes, which is what a retry needs, and refused
-// after that.
+// that names a request id may be repeated for five minutes, which is what a retry needs, and is refused after
+// that. A repeated one is never admitted where the first was not, nor where its session has ended since.
 type Agora struct {
 	*Decider
 
@@ -178,8 +178,8 @@ type replay struct {
 	answer Answer
 }
 
-// once decides on the first call-back of an id. One that repeats it word for word gets the same answer within
-// the retry window; any other is refused.
+// once decides on the first call-back of an id. One that repeats it word for word within the retry window gets
+// the same answer, and is decided again where that let in; any other is refused.
 func (p *replays) once(id string, body []byte, now time.Time, decide func() Answer) Answer {
 	sum := sha256.Sum256(body)
 	p.mu.Lock()
@@ -188,6 +188,9 @@ func (p *replays) once(id string, body []byte, now time.Time, decide func() Answ
 	if ok && now.Sub(known.at) < replayMemory {
 		if known.body != sum || now.Sub(known.at) > retryWindow {
 			return refusal(tokens.Refuse(tokens.BadSignature, "the request id was used before: the call-back is replayed"))
+		}
+		if known.answer.Outcome == Allowed {
+			return decide()
 		}
 		return known.answer
 	}

@@ -148,6 +148,14 @@ func TestAgoraReplays(t *testing.T) {
 	w.advance(2 * time.Minute)
 	wants("a replay", body, 401)
 	wants("without an id", strings.Replace(body, `,"requestId":"r-1"`, "", 1), 200)
+	const sid = "0123456789abcdef0123456789abcdef"
+	w.open("derby", sid)
+	derby := `{"host":"play.example","entryPoint":"live","streamName":"derby","token":"` + sid + `","requestId":"r-3"}`
+	wants("with a session", derby, 200)
+	ended := w.sessions.all[sid]
+	ended.EndedAt, ended.End = w.now(), session.Ended
+	w.sessions.put(ended)
+	wants("its retry when the session was revoked", derby, 401)
 	w.sessions.stale = true
 	wants("while nothing is known", strings.Replace(body, "r-1", "r-2", 1), 401)
 	w.sessions.stale = false
