@@ -19,6 +19,8 @@ const (
 	RuleOpen       = "open"
 	RuleExpression = "expression"
 	RuleWebhook    = "webhook"
+	// RuleRevocation comes before every policy: a viewer or playback that is held watches nothing.
+	RuleRevocation = "revocation"
 )
 
 // Bounds of one decision, and of what is kept between them.

@@ -21,6 +21,8 @@ type entitlementService struct {
 	checker   entitle.Checker // nil where nothing checks
 	catalogue *playback.Catalogue
 	revoking  *revoking // nil where nothing keeps sessions
+	// held refuses a viewer or playback that a revocation holds.
+	held      func(viewer, playback string, now time.Time) error
 	validator protovalidate.Validator
 	random    io.Reader
 	now       func() time.Time
@@ -169,7 +171,17 @@ func (s *entitlementService) CheckEntitlement(ctx context.Context, r *tokensvcv1
 	if p == nil {
 		return nil, refuse(tokens.NotFound, "playback %q does not exist; `tokensvc playbacks list` shows them", r.GetPlaybackId())
 	}
-	d, err := s.checker.Check(ctx, entitle.Request{Playback: &p.Playback, Viewer: r.GetViewer(), Viewing: viewing, Now: s.now()})
+	now := s.now()
+	if err := s.held(r.GetViewer(), p.ID, now); err != nil {
+		d := describe(err)
+		if d.reason != tokens.Revoked {
+			return nil, unknownEntitlement(ctx, err)
+		}
+		return decisionProto(&entitle.Decision{
+			Reason: d.reason, Detail: d.message, Steps: []entitle.Step{{Rule: entitle.RuleRevocation, Detail: d.message}},
+		}), nil
+	}
+	d, err := s.checker.Check(ctx, entitle.Request{Playback: &p.Playback, Viewer: r.GetViewer(), Viewing: viewing, Now: now})
 	if err != nil {
 		return nil, err
 	}

@@ -241,6 +241,28 @@ func TestCheckEntitlementExplains(t *testing.T) {
 	wantReason(t, err, tokens.Unimplemented)
 }
 
+// A viewer who is held is not told what the policy would say.
+func TestCheckEntitlementMindsRevocations(t *testing.T) {
+	e := cinema(t, nil, func(o *server.Options) { o.Checker = &bouncer{decision: entitle.Decision{Allowed: true}} })
+	ask := &pb.CheckEntitlementRequest{PlaybackId: "wowza", Viewer: "ada"}
+	answer, err := e.grants.CheckEntitlement(t.Context(), ask)
+	if err != nil || !answer.GetAllowed() {
+		t.Fatalf("at first: %v, %v", answer, err)
+	}
+	held := e.revoke(t, &pb.RevokeSessionsRequest{Subject: &pb.RevokeSessionsRequest_Viewer{Viewer: "ada"}})
+	answer, err = e.grants.CheckEntitlement(t.Context(), ask)
+	if err != nil || answer.GetAllowed() || answer.GetReason() != string(tokens.Revoked) || !strings.Contains(answer.GetDetail(), held.GetId()) ||
+		len(answer.GetSteps()) != 1 || answer.GetSteps()[0].GetRule() != "revocation" {
+		t.Errorf("held: %v, %v", answer, err)
+	}
+	if _, err := e.sessions.LiftRevocation(t.Context(), &pb.LiftRevocationRequest{Id: held.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err = e.grants.CheckEntitlement(t.Context(), ask); err != nil || !answer.GetAllowed() {
+		t.Errorf("lifted: %v, %v", answer, err)
+	}
+}
+
 func TestProducts(t *testing.T) {
 	e := start(t, settings{})
 	e.seed(t)
