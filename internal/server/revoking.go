@@ -94,6 +94,10 @@ func (s *revoking) revoke(ctx context.Context, o revokeOrder) (*tokensvcv1.Revoc
 	if o.Unseen, err = s.unseen(ctx, o.Kind, o.Subject); err != nil {
 		return nil, err
 	}
+	loose, err := s.loose(ctx, o.Kind, o.Subject)
+	if err != nil {
+		return nil, err
+	}
 	done, err := s.revoker.Revoke(ctx, o.Command)
 	if errors.Is(err, keystore.ErrNotFound) {
 		return nil, refuse(tokens.NotFound, "there is no %s %q", o.Kind, tokens.Clip(o.Subject))
@@ -102,7 +106,7 @@ func (s *revoking) revoke(ctx context.Context, o revokeOrder) (*tokensvcv1.Revoc
 		return nil, err
 	}
 	out := revocationProto(&done, s.skew)
-	out.Layers = []*tokensvcv1.RevocationLayer{signLayer(&done), refreshLayer(&done), edgeLayer(&done, o.Unseen > 0), nil}
+	out.Layers = []*tokensvcv1.RevocationLayer{signLayer(&done), refreshLayer(&done), edgeLayer(&done, o.Unseen > 0 || loose), nil}
 	out.Layers[3], err = s.vendorLayer(ctx, &done, p, o)
 	return out, err
 }
@@ -128,18 +132,17 @@ func (s *revoking) unseen(ctx context.Context, kind session.Kind, subject string
 	}
 	switch kind {
 	case session.OfViewer:
-		snapshot.All(func(t *signer.Target) bool {
-			for p := range s.catalogue.Of(t.ID) {
-				count(p)
-			}
-			return true
-		})
+		s.every(snapshot, count)
 	case session.OfPlayback:
 		if p := s.catalogue.Get(subject); p != nil {
 			count(p)
 		}
 	case session.OfGrant, session.OfOrder:
-		err = s.covered(ctx, kind, subject, count)
+		err = s.covered(ctx, kind, subject, func(g *entitle.Grant, p *playback.Entry) {
+			if !g.Limits.Counted() { // else it opens a session wherever it lets in
+				count(p)
+			}
+		})
 	case session.OfSession:
 	}
 	if longest > 0 {
@@ -148,11 +151,39 @@ func (s *revoking) unseen(ctx context.Context, kind session.Kind, subject string
 	return longest, err
 }
 
+// every calls visit for each playback of each target.
+func (s *revoking) every(snapshot *signer.Snapshot, visit func(*playback.Entry)) {
+	snapshot.All(func(t *signer.Target) bool {
+		for p := range s.catalogue.Of(t.ID) {
+			visit(p)
+		}
+		return true
+	})
+}
+
 // grantsLooked bounds how many grants of one order are looked at; with more, every playback counts.
 const grantsLooked = 1000
 
-// covered calls count for each playback that grants without sessions of their own cover.
-func (s *revoking) covered(ctx context.Context, kind session.Kind, subject string, count func(*playback.Entry)) error {
+// loose reports whether the subject has sessions that only the limits of a grant have opened. An edge lets their
+// tokens through without them, since other tokens of the playback have none.
+func (s *revoking) loose(ctx context.Context, kind session.Kind, subject string) (found bool, err error) {
+	switch kind {
+	case session.OfSession:
+		one, err := s.revoker.Store.Session(ctx, subject)
+		if err != nil && !errors.Is(err, keystore.ErrNotFound) {
+			return false, err
+		}
+		p := s.catalogue.Get(one.PlaybackID)
+		return p != nil && p.Sessions == nil, nil
+	case session.OfGrant, session.OfOrder:
+		err = s.covered(ctx, kind, subject, func(_ *entitle.Grant, p *playback.Entry) { found = found || p.Sessions == nil })
+	case session.OfViewer, session.OfPlayback: // every token of theirs without a session counts as unseen
+	}
+	return found, err
+}
+
+// covered calls visit for each playback that the grants of a subject cover.
+func (s *revoking) covered(ctx context.Context, kind session.Kind, subject string, visit func(*entitle.Grant, *playback.Entry)) error {
 	if s.grants == nil {
 		return nil
 	}
@@ -169,12 +200,16 @@ func (s *revoking) covered(ctx context.Context, kind session.Kind, subject strin
 			return err
 		}
 	}
+	if len(all) == grantsLooked {
+		snapshot, err := s.signer.Snapshot()
+		if err == nil {
+			s.every(snapshot, func(p *playback.Entry) { visit(&entitle.Grant{}, p) })
+		}
+		return err
+	}
 	for i := range all {
 		playbacks := []string{all[i].PlaybackID}
-		switch {
-		case all[i].Limits.Counted():
-			continue // it opens a session wherever it lets in
-		case all[i].ProductID != "":
+		if all[i].ProductID != "" {
 			product, err := s.grants.Product(ctx, all[i].ProductID)
 			if err != nil && !errors.Is(err, keystore.ErrNotFound) {
 				return err
@@ -183,7 +218,7 @@ func (s *revoking) covered(ctx context.Context, kind session.Kind, subject strin
 		}
 		for _, id := range playbacks {
 			if p := s.catalogue.Get(id); p != nil {
-				count(p)
+				visit(&all[i], p)
 			}
 		}
 	}

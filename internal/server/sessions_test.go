@@ -235,7 +235,7 @@ func TestSignAsksThePolicy(t *testing.T) {
 	e.refuses(t, "ada", "", tokens.NotEntitled)
 
 	grant, err := e.grants.CreateGrant(t.Context(), &pb.CreateGrantRequest{Grant: &pb.Grant{
-		Viewer: "ada", OrderId: "o1", Subject: &pb.Grant_PlaybackId{PlaybackId: "wowza"},
+		Viewer: "ada", OrderId: "o1", Subject: &pb.Grant_PlaybackId{PlaybackId: "wowza"}, Limits: &pb.GrantLimits{MaxSessions: 1, MaxPlays: 2},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +250,9 @@ func TestSignAsksThePolicy(t *testing.T) {
 	r := e.revoke(t, &pb.RevokeSessionsRequest{Subject: &pb.RevokeSessionsRequest_OrderId{OrderId: "o1"}, Reason: "refund"})
 	if r.GetSessionsEnded() != 1 || r.GetGrantsRevoked() != 1 {
 		t.Errorf("revoked %v", r)
+	}
+	if edge := r.GetLayers()[2]; edge.GetLayer() != pb.Layer_LAYER_EDGE || edge.GetRefuses() {
+		t.Errorf("the playback asks for no session, so that an edge lets the token through without: %v", edge)
 	}
 	_, err = e.playbacks.RefreshPlayback(t.Context(), &pb.RefreshPlaybackRequest{SessionId: signed.GetSessionId(), Viewer: "ada"})
 	wantReason(t, err, tokens.SessionEnded)
@@ -272,6 +275,9 @@ func TestRevocationsReach(t *testing.T) {
 	one := e.revoke(t, &pb.RevokeSessionsRequest{Subject: &pb.RevokeSessionsRequest_SessionId{SessionId: signed.GetSessionId()}})
 	if !one.GetEffectiveAt().AsTime().Equal(last.Add(skew)) || one.GetSessionsEnded() != 1 {
 		t.Errorf("one session: %v, want the token's expiry %s and the skew", one, last)
+	}
+	if edge := one.GetLayers()[2]; edge.GetLayer() != pb.Layer_LAYER_EDGE || !edge.GetRefuses() {
+		t.Errorf("the playback asks for sessions, so that edges refuse without: %v", edge)
 	}
 	e.watch(t, "ada", "tv")
 	// Other playbacks open no sessions, so that tokens of the viewer's may be out of which nobody knows.
