@@ -80,6 +80,9 @@ type Answer struct {
 	Viewer   string
 	// Cookie lets the playlist's other files through; nil where the request has brought it already.
 	Cookie *http.Cookie
+
+	// elsewhere says that the session shown is of no playback at hand, which says least of all.
+	elsewhere bool
 }
 
 // Status returns the HTTP status of an answer: 200, 401, 403 or 503.
@@ -205,7 +208,7 @@ func (d *Decider) Session(ctx context.Context, playbackID, id string) (session.S
 	case err != nil:
 		return session.Session{}, err
 	case s.ID == "" || s.PlaybackID != playbackID:
-		return session.Session{}, tokens.Refuse(tokens.SessionEnded, "the playback has no such session; sign anew")
+		return session.Session{}, errors.Join(tokens.Refuse(tokens.SessionEnded, "the playback has no such session; sign anew"), errElsewhere)
 	case s.End == session.Ended:
 		return session.Session{}, tokens.Refuse(tokens.Revoked, "the session was revoked")
 	case !alive:
@@ -233,10 +236,15 @@ func (d *Decider) session(ctx context.Context, e *playback.Entry, scheme, query 
 	return d.Session(ctx, e.ID, id)
 }
 
+// errElsewhere marks a session of another playback: several may share a path.
+var errElsewhere = errors.New("it may be of another playback at this path")
+
 // outcomeOf tells a refusal from a fault: only the first says anything about the viewer.
 func outcomeOf(err error) Answer {
 	if errors.Is(err, tokens.ErrRefused) {
-		return refusal(err)
+		answer := refusal(err)
+		answer.elsewhere = errors.Is(err, errElsewhere)
+		return answer
 	}
 	return unknown("the service cannot tell now; try again")
 }
@@ -253,6 +261,11 @@ func unknown(detail string) Answer {
 func better(a, b Answer) Answer {
 	switch {
 	case a.Outcome == Unknown || b.Outcome == Unauthenticated:
+		return a
+	case a.elsewhere != b.elsewhere && a.Outcome == b.Outcome:
+		if a.elsewhere {
+			return b
+		}
 		return a
 	case b.Outcome == Unknown || a.Outcome == Unauthenticated:
 		return b

@@ -131,6 +131,10 @@ func newWorld(t *testing.T) *world {
 			ID: "show", TargetID: "wowza", URL: "https://cdn.example/1/S2/show/hls/live/playlist.m3u8", Hdnts: &playback.Hdnts{StreamID: "S2"},
 			Sessions: &playback.Sessions{Max: 1, Rule: playback.DenyNew},
 		},
+		{
+			ID: "preview", TargetID: "wowza", URL: "https://cdn.example/1/S2/show/hls/live/playlist.m3u8", Hdnts: &playback.Hdnts{StreamID: "S2"},
+			Sessions: &playback.Sessions{Rule: playback.EvictOldest},
+		},
 		{ID: "bound", TargetID: "wowza", URL: "https://cdn.example/1/S3/bound/hls/live/playlist.m3u8", Hdnts: &playback.Hdnts{StreamID: "S3"}, BindIP: true},
 		{ID: "film", TargetID: "akamai", URL: "https://cdn.example/vod/film/hls/playlist.m3u8", EdgeAuth: &playback.EdgeAuth{ACL: []string{"/vod/film/*"}}},
 		{ID: "concert", TargetID: "qencode", URL: "https://cdn.example/b7f2.m3u8", Qencode: &playback.Qencode{URI: "b7f2"}},
