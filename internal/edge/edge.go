@@ -9,6 +9,7 @@ package edge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -208,7 +209,7 @@ func (d *Decider) Session(ctx context.Context, playbackID, id string) (session.S
 	case err != nil:
 		return session.Session{}, err
 	case s.ID == "" || s.PlaybackID != playbackID:
-		return session.Session{}, errors.Join(tokens.Refuse(tokens.SessionEnded, "the playback has no such session; sign anew"), errElsewhere)
+		return session.Session{}, fmt.Errorf("%w; %w", tokens.Refuse(tokens.SessionEnded, "the playback has no such session; sign anew"), errElsewhere)
 	case s.End == session.Ended:
 		return session.Session{}, tokens.Refuse(tokens.Revoked, "the session was revoked")
 	case !alive:
