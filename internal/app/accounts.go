@@ -35,7 +35,7 @@ type providers map[string]provider.Provider
 
 // newProviders builds an adapter for each account. It makes no call. The error names every account that is
 // at fault.
-func newProviders(cfg config.Config, log *slog.Logger, now func() time.Time) (providers, error) {
+func newProviders(cfg config.Config, log *slog.Logger, now func() time.Time, calls *providerCalls) (providers, error) {
 	all := make(providers, len(cfg.Accounts))
 	var faults []error
 	for i := range cfg.Accounts {
@@ -43,7 +43,7 @@ func newProviders(cfg config.Config, log *slog.Logger, now func() time.Time) (pr
 		if !a.HasCredentials() {
 			continue
 		}
-		p, err := newProvider(cfg, a, log, now)
+		p, err := newProvider(cfg, a, log, now, calls)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("account %q: %w", a.ID, err))
 			continue
@@ -53,10 +53,10 @@ func newProviders(cfg config.Config, log *slog.Logger, now func() time.Time) (pr
 	return all, errors.Join(faults...)
 }
 
-func newProvider(cfg config.Config, a config.Account, log *slog.Logger, now func() time.Time) (provider.Provider, error) {
+func newProvider(cfg config.Config, a config.Account, log *slog.Logger, now func() time.Time, calls *providerCalls) (provider.Provider, error) {
 	over := rest.Config{
 		Base: a.BaseURL, Version: obs.Version().Version, MaxCall: cfg.MaxCall, Timeout: min(rest.DefaultTimeout, cfg.MaxCall),
-		Log: log.With("account", a.ID), Now: now,
+		Log: log.With("account", a.ID), Now: now, Observe: calls.observe(a.Provider),
 	}
 	propagation := cmp.Or(a.Propagation, cfg.Propagation)
 	switch a.Provider {

@@ -63,6 +63,7 @@ type App struct {
 	server    *server.Server
 	executor  *rotate.Executor // nil unless Inputs.Sync
 	adapters  providers        // nil unless Inputs.Sync
+	counters
 	stopTrace func(context.Context) error
 	grpc      net.Listener
 	http      net.Listener
@@ -71,7 +72,7 @@ type App struct {
 // New opens the store, proves the master key, loads the snapshots and binds the listeners. Close or
 // Run must follow.
 func New(ctx context.Context, cfg config.Config, in Inputs) (*App, error) {
-	a := &App{cfg: cfg, log: in.Log, now: in.Now, holder: "start/" + rand.Text()}
+	a := &App{cfg: cfg, log: in.Log, now: in.Now, holder: "start/" + rand.Text(), counters: newCounters()}
 	in.Extra = a.withMetrics(in.Extra)
 	if err := a.open(ctx, in); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -98,10 +99,10 @@ func (a *App) open(ctx context.Context, in Inputs) error {
 	}
 	if in.Sync {
 		var err error
-		if a.adapters, err = newProviders(a.cfg, a.log, a.now); err != nil {
+		if a.adapters, err = newProviders(a.cfg, a.log, a.now, a.calls); err != nil {
 			return err
 		}
-		if a.executor, err = newExecutor(a.cfg, a.store, a.sealer, a.log, a.now); err != nil {
+		if a.executor, err = newExecutor(a.cfg, a.store, a.sealer, a.log, a.now, a.calls); err != nil {
 			return err
 		}
 	}
@@ -140,6 +141,8 @@ func (a *App) listen(ctx context.Context, in Inputs) error {
 		return err
 	}
 	a.stopTrace = stop
+	a.checks = &entitle.Counted{Checker: a.policies}
+	a.sessions = &session.Counted{Store: a.store}
 	accounts := make(map[string]string, len(a.cfg.Accounts))
 	for _, account := range a.cfg.Accounts {
 		accounts[account.ID] = account.Provider
@@ -150,8 +153,8 @@ func (a *App) listen(ctx context.Context, in Inputs) error {
 	}
 	a.server, err = server.New(server.Options{
 		Keys: a.store, Sealer: a.sealer, Playbacks: a.store, Catalogue: a.catalogue, Grants: a.store, Keyring: a.keyring, Signer: a.signer,
-		Checker: a.policies, Policies: a.policies,
-		Sessions: a.store, Keeper: a.keeper, Ban: a.ban(),
+		Checker: a.checks, Policies: a.policies,
+		Sessions: a.sessions, Keeper: a.keeper, Ban: a.ban(),
 		Timing: a.timing(), Rotation: a.rotation(), Accounts: accounts, Mint: a.cfg.API.Mint, MaxBody: int(a.cfg.Limits.MaxBody),
 		RequestTimeout: a.cfg.Limits.RequestTimeout, Extra: in.Extra, Edge: edges, Services: append(in.Services, envoy), Tracer: tracer, Log: a.log, Now: a.now,
 	})

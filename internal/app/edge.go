@@ -17,7 +17,7 @@ import (
 
 // edges returns what edges and providers ask, over HTTP by path and over gRPC.
 func (a *App) edges() (map[string]http.Handler, server.Service, error) {
-	decider := &edge.Decider{Catalogue: a.catalogue, Verifier: a.signer, Sessions: a.keeper, Now: a.now}
+	decider := &edge.Decider{Catalogue: a.catalogue, Verifier: a.signer, Sessions: a.keeper, Now: a.now, Tally: a.decisions}
 	trusted := a.cfg.Trusted()
 	handlers := (&edge.HTTP{Decider: decider, Trusted: trusted, Log: a.log}).Handlers()
 	for _, account := range a.cfg.Accounts {
@@ -46,5 +46,6 @@ type sessionKeys struct{ decider *edge.Decider }
 // Check implements streamapi.KeyChecker.
 func (k sessionKeys) Check(ctx context.Context, key, publicHostID string, _ time.Time) (streamapi.Viewer, error) {
 	s, err := k.decider.Session(ctx, publicHostID, key)
+	k.decider.Tally.Count(edge.ConventionStreamAPI, edge.OutcomeOf(err))
 	return streamapi.Viewer{ID: s.Viewer, Expires: s.TokenExpiresAt}, err
 }

@@ -16,7 +16,7 @@ func (a *App) withMetrics(extra map[string]http.Handler) map[string]http.Handler
 	if all == nil {
 		all = map[string]http.Handler{}
 	}
-	all["GET /metrics"] = obs.NewMetrics(a.state, a.log)
+	all["GET /metrics"] = obs.NewMetrics(a.state, a.families, a.log)
 	return all
 }
 

@@ -73,6 +73,13 @@ func TestMetricsAreThoseOfTheDocumentation(t *testing.T) {
 		`tokensvc_key_overdue_seconds{target="live"} 0`, `tokensvc_rotation_step{provider="wowza",step="scheduled"} 1`,
 		`tokensvc_rotation_failures_total{class="ambiguous"} 0`, `tokensvc_rotation_steps_total{action="activate"} 1`,
 		`tokensvc_rotation_orphan_keys{target="live"} 0`, `tokensvc_rotation_alarm{target="live"} 0`, `tokensvc_targets 1`,
+		`tokensvc_edge_decisions_total{convention="nginx",outcome="allowed"} 0`, `tokensvc_entitlement_checks_total{outcome="unknown"} 0`,
+		`tokensvc_calls_total{code="OK",method="tokensvc.v1.RotationService/StartRotation",transport="http"} 1`,
+		`tokensvc_call_duration_seconds_bucket{method="tokensvc.v1.RotationService/StartRotation",transport="http",le="+Inf"} 1`,
+		`tokensvc_call_duration_seconds_count{method="tokensvc.v1.RotationService/StartRotation",transport="http"} 1`,
+		`tokensvc_signs_total{reason="OK",scheme="wowza-hdnts"} 1`, `tokensvc_signs_total{reason="KEY_CUTOVER",scheme="wowza-hdnts"} 0`,
+		`tokensvc_rsa_queue_refused_total{work="sign"} 0`, `tokensvc_token_cache_uses_total{cache="shared",use="hit"} 0`,
+		`tokensvc_sessions_opened_total 0`, `tokensvc_sessions_refused_total{reason="limit"} 0`, `tokensvc_sessions_ended_total{reason="revoked"} 0`,
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no line %q in\n%s", line, text)

@@ -22,8 +22,8 @@ import (
 const probeTimeout = 10 * time.Second
 
 // newExecutor builds what rotates keys, with the adapters of all accounts that have credentials.
-func newExecutor(cfg config.Config, store keystore.Store, sealer keystore.Sealer, log *slog.Logger, now func() time.Time) (*rotate.Executor, error) {
-	adapters, err := newProviders(cfg, log, now)
+func newExecutor(cfg config.Config, store keystore.Store, sealer keystore.Sealer, log *slog.Logger, now func() time.Time, calls *providerCalls) (*rotate.Executor, error) {
+	adapters, err := newProviders(cfg, log, now, calls)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type Sync struct {
 
 // NewSync opens the store, which must exist, and builds the adapters of all accounts. Close must follow.
 func NewSync(ctx context.Context, cfg config.Config, in Inputs) (*Sync, error) {
-	a := &App{cfg: cfg, log: in.Log, now: in.Now}
+	a := &App{cfg: cfg, log: in.Log, now: in.Now, counters: newCounters()}
 	s := &Sync{app: a}
 	if err := s.open(ctx, cfg, in); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -39,7 +39,7 @@ func (s *Sync) open(ctx context.Context, cfg config.Config, in Inputs) (err erro
 	if err := a.sealer.Check(ctx, a.store); err != nil {
 		return err
 	}
-	s.executor, err = newExecutor(cfg, a.store, a.sealer, a.log, a.now)
+	s.executor, err = newExecutor(cfg, a.store, a.sealer, a.log, a.now, a.calls)
 	return err
 }
 

@@ -65,6 +65,7 @@ type originAuth struct {
 func (a *Agora) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	answer := a.judge(r)
+	a.Tally.Count(ConventionAgora, answer.Outcome)
 	if answer.Outcome != Allowed {
 		a.Log.InfoContext(r.Context(), "agora call-back refused", "reason", string(answer.Reason), "detail", answer.Detail)
 		w.WriteHeader(http.StatusUnauthorized)

@@ -41,6 +41,8 @@ type Decider struct {
 	Verifier  Verifier
 	Sessions  Sessions
 	Now       func() time.Time
+	// Tally counts the answers; nil counts none.
+	Tally *Tally
 }
 
 // Ask is a request at an edge.

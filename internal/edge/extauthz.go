@@ -30,6 +30,7 @@ type ExtAuthz struct {
 // Envoy does what its failure_mode_allow says.
 func (x *ExtAuthz) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	answer := x.judge(ctx, r.GetAttributes())
+	x.Tally.Count(ConventionEnvoy, answer.Outcome)
 	if answer.Outcome == Allowed {
 		ok := &authv3.OkHttpResponse{ResponseHeadersToAdd: []*corev3.HeaderValueOption{}}
 		if answer.Cookie != nil {

@@ -14,6 +14,8 @@ import (
 // Convention is how one kind of proxy asks about a request. Each has a path of its own and only its own
 // header is read: a viewer may add the others' to a request, and play B with what opens A.
 type Convention struct {
+	// Name is short, for counts.
+	Name string
 	// Path is where the proxy asks.
 	Path string
 	// Header carries the request target as the viewer sent it.
@@ -25,11 +27,11 @@ type Convention struct {
 // Conventions returns the conventions that are served.
 func Conventions() []Convention {
 	return []Convention{
-		{Path: "/edge/auth", Header: "X-Original-Uri"}, // nginx: proxy_set_header X-Original-URI $request_uri
-		{Path: "/edge/auth/ingress-nginx", Header: "X-Original-Url", Absolute: true},
-		{Path: "/edge/auth/traefik", Header: "X-Forwarded-Uri"},
-		{Path: "/edge/auth/caddy", Header: "X-Forwarded-Uri"},
-		{Path: "/edge/auth/haproxy", Header: "X-Forwarded-Uri"},
+		{Name: "nginx", Path: "/edge/auth", Header: "X-Original-Uri"}, // nginx: proxy_set_header X-Original-URI $request_uri
+		{Name: "ingress-nginx", Path: "/edge/auth/ingress-nginx", Header: "X-Original-Url", Absolute: true},
+		{Name: "traefik", Path: "/edge/auth/traefik", Header: "X-Forwarded-Uri"},
+		{Name: "caddy", Path: "/edge/auth/caddy", Header: "X-Forwarded-Uri"},
+		{Name: "haproxy", Path: "/edge/auth/haproxy", Header: "X-Forwarded-Uri"},
 	}
 }
 
@@ -53,6 +55,7 @@ func (h *HTTP) Handlers() map[string]http.Handler {
 
 func (h *HTTP) serve(w http.ResponseWriter, r *http.Request, c Convention) {
 	answer := h.judge(r, c)
+	h.Tally.Count(c.Name, answer.Outcome)
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	if answer.Outcome == Allowed {

@@ -46,11 +46,11 @@ type TargetState struct {
 	Alarm bool
 }
 
-// NewMetrics returns a handler that shows what read returns in the formats of Prometheus. Nothing process-wide is
-// registered. A scrape whose state cannot be read is answered with 500, and logged.
-func NewMetrics(read func(context.Context) (State, error), log *slog.Logger) http.Handler {
+// NewMetrics returns a handler that shows what read and count return in the formats of Prometheus. Nothing
+// process-wide is registered. A scrape whose state cannot be read is answered with 500, and logged.
+func NewMetrics(read func(context.Context) (State, error), count func() []Family, log *slog.Logger) http.Handler {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(newStateCollector(read))
+	registry.MustRegister(newStateCollector(read), familyCollector{count})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), MaxRequestsInFlight: 2})
 }
 

@@ -100,6 +100,8 @@ type Server struct {
 	health   *health.Server
 	signer   *signer.Signer
 	draining atomic.Bool
+
+	overGRPC, overHTTP counting
 	// endStreams ends the streams of the health service, which have no end of their own.
 	endStreams context.CancelFunc
 }
@@ -123,10 +125,13 @@ func New(o Options) (*Server, error) {
 	intercept := interceptors(o.Log, validator, o.RequestTimeout, o.Now)
 	stream := streamInterceptors(o.Log, validator, o.Now)
 	streams, endStreams := context.WithCancel(context.Background())
-	s := &Server{signer: o.Signer, health: health.NewServer(), endStreams: endStreams}
+	s := &Server{
+		signer: o.Signer, health: health.NewServer(), endStreams: endStreams,
+		overGRPC: counting{now: o.Now}, overHTTP: counting{now: o.Now},
+	}
 	options := []grpc.ServerOption{
-		grpc.UnaryInterceptor(intercept),
-		grpc.ChainStreamInterceptor(endWith(streams), stream),
+		grpc.UnaryInterceptor(chain(s.overGRPC.unary, intercept)),
+		grpc.ChainStreamInterceptor(s.overGRPC.stream, endWith(streams), stream),
 		grpc.UnknownServiceHandler(unknownMethod),
 		grpc.ForceServerCodecV2(newCodec(o.MaxBody)),
 		grpc.MaxRecvMsgSize(oversize * o.MaxBody),
@@ -141,12 +146,12 @@ func New(o Options) (*Server, error) {
 	}
 	s.grpc = grpc.NewServer(options...)
 	local := &inProcess{
-		methods: make(map[string]localMethod), interceptor: intercept,
-		streams: make(map[string]localStreamMethod), streamInterceptor: joinStreams(endWith(streams), stream),
+		methods: make(map[string]localMethod), interceptor: chain(s.overHTTP.unary, intercept),
+		streams: make(map[string]localStreamMethod), streamInterceptor: joinStreams(s.overHTTP.stream, joinStreams(endWith(streams), stream)),
 	}
 	s.local = local
 	if o.Tracer != nil {
-		local.interceptor = chain(spans(o.Tracer), intercept)
+		local.interceptor = chain(spans(o.Tracer), local.interceptor)
 	}
 	register(o, validator, s.grpc, local)
 	for name := range s.grpc.GetServiceInfo() {
@@ -154,6 +159,8 @@ func New(o Options) (*Server, error) {
 	}
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
+	s.overGRPC.know(s.grpc.GetServiceInfo())
+	s.overHTTP.know(s.grpc.GetServiceInfo())
 	gateway, err := newGateway(context.Background(), local, o.Services)
 	if err != nil {
 		return nil, fmt.Errorf("assemble the gateway: %w", err)

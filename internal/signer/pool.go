@@ -22,6 +22,7 @@ type Pool struct {
 	maxWait time.Duration
 	waiting atomic.Int64 // jobs queued or running
 	cost    atomic.Int64 // moving average of a job, in nanoseconds
+	refused atomic.Uint64
 	done    sync.WaitGroup
 
 	mu     sync.RWMutex // held for writing only to close
@@ -138,6 +139,7 @@ func (p *Pool) estimate() time.Duration {
 }
 
 func (p *Pool) overloaded(wait time.Duration) *Error {
+	p.refused.Add(1)
 	return refuse(tokens.Overloaded, max(wait, 100*time.Millisecond),
 		"the %s would take %s; retry later, %s", p.work.queue, wait.Round(time.Millisecond), p.work.relief)
 }

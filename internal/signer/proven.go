@@ -18,22 +18,25 @@ type provenToken struct {
 // whoever invents tokens fills nothing.
 type proven struct {
 	cache *otter.Cache[provenToken, tokens.Statement]
+	uses  uses
 }
 
-func newProven(size int) proven {
-	return proven{cache: otter.Must(&otter.Options[provenToken, tokens.Statement]{MaximumSize: size})}
+func newProven(size int) *proven {
+	return &proven{cache: otter.Must(&otter.Options[provenToken, tokens.Statement]{MaximumSize: size})}
 }
 
 // of returns the key of the target that has proved the token, and what the token says.
-func (p proven) of(target *Target, token string) (*Key, tokens.Statement, bool) {
+func (p *proven) of(target *Target, token string) (*Key, tokens.Statement, bool) {
 	for _, k := range target.Keys {
 		if statement, ok := p.cache.GetIfPresent(provenToken{k.Key, token}); ok {
+			p.uses.count(true)
 			return k, statement, true
 		}
 	}
+	p.uses.count(false)
 	return nil, nil, false
 }
 
-func (p proven) remember(k *Key, token string, statement tokens.Statement) {
+func (p *proven) remember(k *Key, token string, statement tokens.Statement) {
 	p.cache.Set(provenToken{k.Key, token}, statement)
 }

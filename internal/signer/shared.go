@@ -25,6 +25,7 @@ type SharedKey struct {
 type SharedTokens struct {
 	pool  *Pool
 	cache *otter.Cache[SharedKey, string]
+	uses  uses
 
 	mu      sync.Mutex
 	flights map[SharedKey]*flight

@@ -76,9 +76,11 @@ type Signer struct {
 	pool   *Pool // signs
 	checks *Pool // verifies
 	shared *SharedTokens
-	proven proven
+	proven *proven
 	cfg    Config
 	now    func() time.Time
+
+	outcomes outcomes
 }
 
 // New starts the pools of a signer. Close ends them.
@@ -87,6 +89,7 @@ func New(keys *Keyring, cfg Config, now func() time.Time) *Signer {
 	return &Signer{
 		keys: keys, pool: pool, checks: newPool(checks(), (cfg.Workers+1)/2, cfg.Queue, cfg.MaxWait),
 		shared: NewSharedTokens(pool, cfg.SharedTokens), proven: newProven(cfg.ProvenTokens), cfg: cfg, now: now,
+		outcomes: newOutcomes(),
 	}
 }
 
@@ -142,12 +145,22 @@ func (s *Signer) Sign(ctx context.Context, p *playback.Entry, r Request) (Creden
 	now := s.now()
 	snapshot, err := s.snapshotAt(now)
 	if err != nil {
+		s.outcomes.count("", err)
 		return Credential{}, err
 	}
 	target := snapshot.Target(p.TargetID)
 	if target == nil {
-		return Credential{}, refuse(tokens.NotFound, 0, "target %q of the playback does not exist", p.TargetID)
+		err := refuse(tokens.NotFound, 0, "target %q of the playback does not exist", p.TargetID)
+		s.outcomes.count("", err)
+		return Credential{}, err
 	}
+	c, err := s.sign(ctx, target, p, r, now)
+	s.outcomes.count(target.Target.Scheme, err)
+	return c, err
+}
+
+// sign makes a credential with the target's active key.
+func (s *Signer) sign(ctx context.Context, target *Target, p *playback.Entry, r Request, now time.Time) (Credential, error) {
 	key := target.Active
 	if key == nil && target.Broken != "" {
 		return Credential{}, refuse(tokens.NoActiveKey, 0, "the active key %s cannot be opened; the log of the service says why", target.Broken)
@@ -196,7 +209,9 @@ func (s *Signer) token(ctx context.Context, target *Target, p *playback.Entry, r
 	}
 	if !p.PerViewer {
 		shared := SharedKey{Key: key.Key, Claims: p.Claims, Exp: exp.Unix()}
-		if token, ok := s.shared.Lookup(shared); ok {
+		token, ok := s.shared.Lookup(shared)
+		s.shared.uses.count(ok)
+		if ok {
 			return token, nil
 		}
 		return s.shared.Get(ctx, shared, func() (tokens.Credential, error) { return signNow(target, p, r, exp, now) })

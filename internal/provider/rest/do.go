@@ -19,6 +19,15 @@ import (
 // Do makes a call, with as many tries as Request.Repeat and the bounds of the client allow. Every failure is a
 // *provider.Error, an answer that is not 2xx too; then the Response is what was received of it.
 func (c *Client) Do(ctx context.Context, r Request) (Response, error) {
+	resp, failure := c.do(ctx, r)
+	c.cfg.Observe(r.Call, failure)
+	if failure != nil {
+		return resp, failure
+	}
+	return resp, nil
+}
+
+func (c *Client) do(ctx context.Context, r Request) (Response, *provider.Error) {
 	if fault := c.check(r); fault != "" {
 		return Response{}, c.fail(r, provider.ErrRejected, fault)
 	}

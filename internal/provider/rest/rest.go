@@ -72,6 +72,9 @@ type Config struct {
 	OnSkew func(ahead time.Duration)
 	// RootCAs are the authorities to trust; nil means those of the system.
 	RootCAs *x509.CertPool
+	// Observe is told of each call that has ended, with its failure or nil. It must not keep the failure. May be
+	// nil.
+	Observe func(call string, failure *provider.Error)
 	// Log gets one debug line for each try. Required.
 	Log *slog.Logger
 	// Now is the clock. Required.
@@ -155,6 +158,9 @@ func New(cfg Config) (*Client, error) {
 	setDefault(&cfg.Backoff, DefaultBackoff)
 	if cfg.Sleep == nil {
 		cfg.Sleep = sleep
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(string, *provider.Error) {}
 	}
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64
