@@ -106,7 +106,8 @@ func (l *loader) grpcCaller(conn grpc.ClientConnInterface, t task) (caller, erro
 		return invoke(echoMethod, &emptypb.Empty{}, func() proto.Message { return &emptypb.Empty{} }), nil
 	case t.Call == callSign && t.Viewers > 0:
 		return func(ctx context.Context) error {
-			name := viewerName(int(l.viewers.Add(1)-1) % t.Viewers)
+			const stride = 7919 // prime: they come in another order than they bought in
+			name := viewerName(int(l.viewers.Add(1)) * stride % t.Viewers)
 			in := &tokensvcv1.SignPlaybackRequest{Id: t.Playback, Viewer: name}
 			return conn.Invoke(ctx, tokensvcv1.PlaybackService_SignPlayback_FullMethodName, in, &tokensvcv1.SignPlaybackResponse{})
 		}, nil

@@ -227,8 +227,8 @@ func (s *Store) Grants(ctx context.Context, f entitle.Filter, p keystore.Page) (
 // GrantsFor returns the grants of a viewer for a playback.
 func (s *Store) GrantsFor(ctx context.Context, viewer, playback string, now time.Time, most int) ([]entitle.Grant, error) {
 	var all []entitle.Grant
-	err := s.quick.ask(ctx, func(ctx context.Context, q querier) (err error) {
-		all, err = query(ctx, q, scanGrant, grantsFor, viewer, playback, most)
+	err := s.quickRead(ctx, func(ctx context.Context, tx *groupTx) (err error) {
+		all, err = query(ctx, tx, scanGrant, grantsFor, viewer, playback, most)
 		return err
 	})
 	if err != nil {

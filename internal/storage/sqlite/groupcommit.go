@@ -12,24 +12,27 @@ import (
 	"github.com/tokensvc/tokensvc/keystore"
 )
 
-// maxGroup bounds how many callers wait for one commit.
-const maxGroup = 128
+const (
+	// maxWrites bounds how many callers wait for one commit.
+	maxWrites = 128
+	// maxReads bounds how many callers share one state of the store.
+	maxReads = 16
+)
 
 var errClosed = fmt.Errorf("%w: the store is closed", keystore.ErrUnavailable)
 
-// groupWriter commits the writes of many callers together, on a connection of its own with
-// synchronous=NORMAL: for records that come by the thousand and of which a power cut may take the last.
-// What it has acknowledged outlives the process. The machine may lose what the log had not reached the disk
-// with, at most back to the last checkpoint or change of a key; never a part of a transaction.
-type groupWriter struct {
-	db    *sql.DB // one connection
-	turn  chan struct{}
+// group runs the work of many callers in one transaction, on a connection of its own.
+type group struct {
+	db    *sql.DB
+	begin string        // the statement
+	most  int           // callers in a transaction
+	turn  chan struct{} // held meanwhile; nil for those who only read
 	jobs  chan *job
 	ended chan struct{}
 	tx    *groupTx // nil until there is a connection
 }
 
-// job is the write of one caller.
+// job is the work of one caller.
 type job struct {
 	fn    func(context.Context, *groupTx) error
 	taken atomic.Bool // by the writer, or by a caller who has given up
@@ -38,8 +41,22 @@ type job struct {
 	panicked any
 }
 
-func newGroupWriter(db *sql.DB, turn chan struct{}) *groupWriter {
-	return &groupWriter{db: db, turn: turn, jobs: make(chan *job), ended: make(chan struct{})}
+// newWriter returns a group that commits with synchronous=NORMAL: for records that come by the thousand and of
+// which a power cut may take the last. What it has acknowledged outlives the process. The machine may lose what
+// the log had not reached the disk with, at most back to the last checkpoint or change of a key; never a part of
+// a transaction.
+func newWriter(db *sql.DB, turn chan struct{}) *group {
+	return &group{db: db, begin: `BEGIN IMMEDIATE`, most: maxWrites, turn: turn, jobs: make(chan *job), ended: make(chan struct{})}
+}
+
+// newReaders returns groups that answer short questions and share their callers. What they have in memory of the
+// file ends with every commit of others, so that each answer alone would read it anew.
+func newReaders(db *sql.DB, conns int) []*group {
+	all, jobs := make([]*group, conns), make(chan *job)
+	for i := range all {
+		all[i] = &group{db: db, begin: `BEGIN`, most: maxReads, jobs: jobs, ended: make(chan struct{})}
+	}
+	return all
 }
 
 // groupWrite runs fn in a transaction that it shares with other callers. What fn did is committed when
@@ -49,7 +66,13 @@ func (s *Store) groupWrite(ctx context.Context, fn func(context.Context, *groupT
 	return s.group.do(ctx, fn)
 }
 
-func (g *groupWriter) do(ctx context.Context, fn func(context.Context, *groupTx) error) error {
+// quickRead runs fn, which reads a few rows by an index, on a state of the store that is no older than the call.
+// What has begun runs to its end: to watch ctx meanwhile costs as much as the answer. fn may run twice.
+func (s *Store) quickRead(ctx context.Context, fn func(context.Context, *groupTx) error) error {
+	return s.quick[0].do(ctx, fn)
+}
+
+func (g *group) do(ctx context.Context, fn func(context.Context, *groupTx) error) error {
 	j := &job{fn: fn, done: make(chan error, 1)}
 	select {
 	case g.jobs <- j:
@@ -74,7 +97,7 @@ func (g *groupWriter) do(ctx context.Context, fn func(context.Context, *groupTx)
 }
 
 // run serves callers until ctx ends.
-func (g *groupWriter) run(ctx context.Context) {
+func (g *group) run(ctx context.Context) {
 	defer close(g.ended)
 	for {
 		select {
@@ -88,9 +111,9 @@ func (g *groupWriter) run(ctx context.Context) {
 }
 
 // gather adds to the first job those that wait behind it.
-func (g *groupWriter) gather(first *job) []*job {
+func (g *group) gather(first *job) []*job {
 	jobs := []*job{first}
-	for len(jobs) < maxGroup {
+	for len(jobs) < g.most {
 		select {
 		case j := <-g.jobs:
 			jobs = append(jobs, j)
@@ -101,10 +124,12 @@ func (g *groupWriter) gather(first *job) []*job {
 	return jobs
 }
 
-// serve writes jobs in one transaction. A job that breaks the transaction is left out of the next try.
-func (g *groupWriter) serve(ctx context.Context, jobs []*job) {
-	g.turn <- struct{}{}
-	defer func() { <-g.turn }()
+// serve runs jobs in one transaction. A job that breaks the transaction is left out of the next try.
+func (g *group) serve(ctx context.Context, jobs []*job) {
+	if g.turn != nil {
+		g.turn <- struct{}{}
+		defer func() { <-g.turn }()
+	}
 	jobs = take(jobs)
 	for len(jobs) > 0 {
 		results := make([]error, len(jobs))
@@ -140,7 +165,7 @@ func take(jobs []*job) []*job {
 // of one that cost the others their work comes with its index, and nothing is committed; with the index
 // -1, the error is everybody's. A job is hardly ever refused after it has written: only then does all begin
 // anew with a savepoint for each, which would cost every time what two of its statements do.
-func (g *groupWriter) attempt(ctx context.Context, jobs []*job, results []error) (broken int, err error) {
+func (g *group) attempt(ctx context.Context, jobs []*job, results []error) (broken int, err error) {
 	broken, err = g.try(ctx, jobs, results, (*groupTx).straight)
 	if !errors.Is(err, errHalfWritten) {
 		return broken, err
@@ -151,8 +176,8 @@ func (g *groupWriter) attempt(ctx context.Context, jobs []*job, results []error)
 	return g.try(ctx, jobs, results, (*groupTx).guarded)
 }
 
-func (g *groupWriter) try(ctx context.Context, jobs []*job, results []error, run func(*groupTx, context.Context, *job) error) (broken int, err error) {
-	if err := g.begin(ctx); err != nil {
+func (g *group) try(ctx context.Context, jobs []*job, results []error, run func(*groupTx, context.Context, *job) error) (broken int, err error) {
+	if err := g.open(ctx); err != nil {
 		return -1, err
 	}
 	for i, j := range jobs {
@@ -177,8 +202,8 @@ func (g *groupWriter) try(ctx context.Context, jobs []*job, results []error, run
 	return -1, nil
 }
 
-// begin opens a transaction that holds the write lock.
-func (g *groupWriter) begin(ctx context.Context) error {
+// open begins a transaction; a writer's holds the write lock.
+func (g *group) open(ctx context.Context) error {
 	if g.tx == nil {
 		conn, err := g.db.Conn(ctx)
 		if err != nil {
@@ -186,7 +211,7 @@ func (g *groupWriter) begin(ctx context.Context) error {
 		}
 		g.tx = &groupTx{prepared: newPrepared(conn)}
 	}
-	if _, err := g.tx.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+	if _, err := g.tx.ExecContext(ctx, g.begin); err != nil {
 		g.drop()
 		if isBusy(err) {
 			return fmt.Errorf("%w: another process writes to it and does not finish (%w)", keystore.ErrUnavailable, err)
@@ -198,7 +223,7 @@ func (g *groupWriter) begin(ctx context.Context) error {
 }
 
 // drop ends the connection, and with it what was not committed; the next transaction gets a new one.
-func (g *groupWriter) drop() {
+func (g *group) drop() {
 	if g.tx == nil {
 		return
 	}
@@ -213,7 +238,7 @@ func breaks(err error) bool {
 	return isDriver(err) && !hasCode(err, sqlitelib.SQLITE_CONSTRAINT)
 }
 
-// groupTx is a transaction of a groupWriter.
+// groupTx is a transaction of a group.
 type groupTx struct {
 	*prepared
 

@@ -26,7 +26,7 @@ const Memory = ":memory:"
 const (
 	defaultBusyTimeout = 10 * time.Second
 	readConns          = 4
-	quickConns         = 4
+	quickConns         = 2
 	fileMode           = 0o600
 	othersMask         = 0o077
 )
@@ -52,8 +52,8 @@ type Store struct {
 	now          func() time.Time
 	writer       *sql.DB // one connection, every transaction of which holds the write lock
 	reader       *sql.DB
-	quick        *quickReaders // of the reader
-	group        *groupWriter
+	quick        []*group // of the reader
+	group        *group
 	turn         chan struct{} // held by whoever writes in this process: SQLite's own waiting is not fair
 	hints        hub
 	sessionHints hub
@@ -156,7 +156,7 @@ func connect(path string, inMemory bool, o Options) (*Store, error) {
 	}
 	turn := make(chan struct{}, 1)
 	return &Store{
-		now: o.Now, writer: writer, reader: reader, quick: newQuickReaders(reader, quickConns), group: newGroupWriter(grouped, turn), turn: turn,
+		now: o.Now, writer: writer, reader: reader, quick: newReaders(reader, quickConns), group: newWriter(grouped, turn), turn: turn,
 		writeDSN: writeDSN, close: func() {},
 	}, nil
 }
@@ -234,7 +234,9 @@ func (s *Store) start(ctx context.Context, inMemory bool, o Options) error {
 	}
 	living, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.close = stop
-	s.wait.Go(func() { s.group.run(living) })
+	for _, g := range append([]*group{s.group}, s.quick...) {
+		s.wait.Go(func() { g.run(living) })
+	}
 	if inMemory {
 		// The store lives as long as a connection to it, and the pool drops connections that break.
 		anchor, err := s.reader.Conn(ctx)
@@ -274,6 +276,5 @@ func (s *Store) Close() error {
 	s.wait.Wait()
 	s.hints.close()
 	s.sessionHints.close()
-	s.quick.close()
 	return errors.Join(s.reader.Close(), s.group.db.Close(), s.writer.Close())
 }

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"sync"
 )
 
 // prepared is a connection that prepares each statement once: to prepare one costs several times what it does.
@@ -63,58 +62,4 @@ func (p *prepared) close() {
 		_ = s.Close() // nothing depends on it
 	}
 	_ = p.conn.Close()
-}
-
-// quickReaders answer short questions that come by the thousand, on connections that keep their statements.
-type quickReaders struct {
-	db    *sql.DB
-	idle  chan *prepared // nil for one that has no connection yet
-	ended chan struct{}
-	// close waits for what runs.
-	close func()
-}
-
-func newQuickReaders(db *sql.DB, conns int) *quickReaders {
-	r := &quickReaders{db: db, idle: make(chan *prepared, conns), ended: make(chan struct{})}
-	r.close = sync.OnceFunc(r.end)
-	for range conns {
-		r.idle <- nil
-	}
-	return r
-}
-
-// ask runs fn, which reads a few rows by an index. It waits for its turn until ctx ends; what has begun runs to
-// its end, since to watch ctx meanwhile costs as much as the answer.
-func (r *quickReaders) ask(ctx context.Context, fn func(context.Context, querier) error) error {
-	var p *prepared
-	select {
-	case p = <-r.idle:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-r.ended:
-		return errClosed
-	}
-	defer func() { r.idle <- p }()
-	if p == nil {
-		conn, err := r.db.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		p = newPrepared(conn)
-	}
-	err := fn(context.WithoutCancel(ctx), p)
-	if breaks(err) {
-		p.close()
-		p = nil
-	}
-	return err
-}
-
-func (r *quickReaders) end() {
-	close(r.ended)
-	for range cap(r.idle) {
-		if p := <-r.idle; p != nil {
-			p.close()
-		}
-	}
 }

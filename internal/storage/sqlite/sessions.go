@@ -212,8 +212,8 @@ func (s *Store) Stop(ctx context.Context, id string, why session.End, now time.T
 
 // Session returns one session.
 func (s *Store) Session(ctx context.Context, id string) (one session.Session, err error) {
-	err = s.quick.ask(ctx, func(ctx context.Context, q querier) (err error) {
-		one, err = getSession(ctx, q, id)
+	err = s.quickRead(ctx, func(ctx context.Context, tx *groupTx) (err error) {
+		one, err = getSession(ctx, tx, id)
 		return err
 	})
 	return result(one, err, "get session")
