@@ -136,6 +136,8 @@ func TestWhatIsNotKnownIsRefused(t *testing.T) {
 	w := newWorld(t)
 	target := w.sign("show", "") + "&sid=bad"
 	w.wants("a session that cannot be read", w.ask(target, nil), 503, tokens.Unavailable)
+	at := strings.Index(target, "hmac=") + len("hmac=")
+	w.wants("a session that a forged token names", w.ask(target[:at]+flip(target[at])+target[at+1:], nil), 403, tokens.BadSignature)
 	w.sessions.stale = true
 	w.wants("with stale sessions", w.ask(w.sign("event", ""), nil), 503, tokens.Unavailable)
 	w.sessions.stale = false

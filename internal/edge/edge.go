@@ -170,7 +170,7 @@ func (d *Decider) tryCookie(ctx context.Context, value string, asked uri, ip net
 }
 
 // sessionLeeway keeps the token of a living session good past its expiry: refreshes move the session's own
-// expiry, which counts then. No session lives longer without one.
+// expiry, which counts then. No session lives longer without one, and a session that is named has to live.
 const sessionLeeway = 10 * 365 * 24 * time.Hour
 
 // try decides for one playback, and reports whether the request shows any credential for it.
@@ -189,15 +189,17 @@ func (d *Decider) try(ctx context.Context, e *playback.Entry, at uri, ip netip.A
 	if ip.IsValid() {
 		presented.ClientIP = ip.String()
 	}
-	s, err := d.session(ctx, e, scheme, at.query, now)
-	if err != nil {
-		return outcomeOf(err), true
-	}
-	if s.ID != "" {
+	// The token comes first: who has none that was ever signed asks the store for no session.
+	_, named := one(at.query, schemes.SessionName(scheme))
+	if named > 0 {
 		presented.Leeway = sessionLeeway
 	}
 	_, err = d.Verifier.Verify(ctx, e.TargetID, presented, now)
-	if err != nil && (s.ID == "" || tokens.ReasonOf(err) != tokens.KeyRetired) { // a rotation ends no living session
+	if err != nil && (named == 0 || tokens.ReasonOf(err) != tokens.KeyRetired) { // a rotation ends no living session
+		return outcomeOf(err), true
+	}
+	s, err := d.session(ctx, e, scheme, at.query, now)
+	if err != nil {
 		return outcomeOf(err), true
 	}
 	return Answer{Outcome: Allowed, Playback: e.ID, Viewer: s.Viewer}, true
