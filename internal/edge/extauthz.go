@@ -34,7 +34,9 @@ func (x *ExtAuthz) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.C
 	if answer.Outcome == Allowed {
 		ok := &authv3.OkHttpResponse{ResponseHeadersToAdd: []*corev3.HeaderValueOption{}}
 		if answer.Cookie != nil {
-			ok.ResponseHeadersToAdd = append(ok.ResponseHeadersToAdd, option("set-cookie", answer.Cookie.String()))
+			cookie := option("set-cookie", answer.Cookie.String())
+			cookie.AppendAction = corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD // beside the origin's own
+			ok.ResponseHeadersToAdd = append(ok.ResponseHeadersToAdd, cookie)
 		}
 		ok.Headers = append(ok.Headers, option("x-tokensvc-playback", answer.Playback))
 		return &authv3.CheckResponse{
