@@ -12,6 +12,7 @@ help: ## show this list
 
 dev: ## serve, a verifying edge and a small stream, all on loopback (ARGS="--data DIR" keeps the keys)
 	@scripts/web.sh --optional
+	@[ -x bin/tokensvc ] || echo "building bin/tokensvc; the first time this takes a minute or two"
 	@$(MAKE) --no-print-directory build
 	@bin/tokensvc dev $(ARGS)
 

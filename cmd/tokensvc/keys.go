@@ -16,7 +16,7 @@ import (
 )
 
 func newKeys(c *common) *cobra.Command {
-	return group("keys", "Signing keys of a target: import, activate, retire, destroy",
+	return group("keys", "Signing keys of a target: import, rotate, retire, destroy",
 		newKeysList(c), newKeysGet(c), newKeysImport(c), newKeysActivate(c), newKeysRetire(c), newKeysDestroy(c), newKeysRotate(c), newKeysOrphans(c), newKeysRewrap(c))
 }
 

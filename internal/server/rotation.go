@@ -125,7 +125,8 @@ func (s *rotationService) StartRotation(ctx context.Context, r *tokensvcv1.Start
 	var opened keystore.Operation
 	_, err = s.keys.change(ctx, r.GetTargetId(), func(record *keystore.Record) error {
 		if op := record.Operation; op != nil && !r.GetImmediate() && !r.GetRollback() && !r.GetReplace() {
-			return refuse(tokens.OperationOpen, "operation %s of target %q is under way at %s; wait for it, or rotate immediately", op.ID, record.Target.ID, op.Step)
+			return refuse(tokens.OperationOpen, "operation %s of target %q is under way at %s; wait for it (`tokensvc keys rotate %s --watch` shows it), or rotate with immediate, which breaks live tokens",
+				op.ID, record.Target.ID, op.Step, record.Target.ID)
 		}
 		if err := starter.Start(record, request, s.now()); err != nil {
 			return err

@@ -15,4 +15,4 @@ mkdir -p "$here/vendor"
 cp "$work/node_modules/hls.js/dist/hls.light.min.mjs" "$here/vendor/hls.light.min.mjs"
 cp "$work/node_modules/hls.js/LICENSE" "$here/vendor/hls.LICENSE"
 cp "$here/package-lock.json" "$here/vendor/package-lock.json" # last: it says that the rest is there
-echo "hls.js is in $here/vendor; build tokensvc again to embed it"
+echo "hls.js is in $here/vendor; the next build of tokensvc embeds it"
