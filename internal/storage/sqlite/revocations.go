@@ -44,11 +44,17 @@ func checkHold(ctx context.Context, tx *groupTx, viewer, playback string, now ti
 	}
 }
 
+// ofViewer is the condition that a session's viewer is the one, or one of those, that is says: in a form for the
+// two indexes, of which each holds a part. Its arguments stand in it twice.
+func ofViewer(is string) string {
+	return `(viewer ` + is + ` AND ended_at IS NULL OR viewer ` + is + ` AND ended_at IS NOT NULL)`
+}
+
 // subjectOf returns which sessions a revocation ends, as a condition and its arguments.
 func subjectOf(r *session.Revocation) (string, []any, error) {
 	switch r.Kind {
 	case session.OfViewer:
-		return `viewer = ?`, []any{r.Subject}, nil
+		return ofViewer(`= ?`), []any{r.Subject, r.Subject}, nil
 	case session.OfPlayback:
 		return `playback = ?`, []any{r.Subject}, nil
 	case session.OfSession:
@@ -56,9 +62,10 @@ func subjectOf(r *session.Revocation) (string, []any, error) {
 		return `id = ?`, []any{id}, err
 	case session.OfGrant:
 		id, err := uuidBytes(r.Subject)
-		return `viewer IN (SELECT viewer FROM grants WHERE id = ?) AND grant_id = ?`, []any{id, id}, err
+		return ofViewer(`IN (SELECT viewer FROM grants WHERE id = ?)`) + ` AND grant_id = ?`, []any{id, id, id}, err
 	case session.OfOrder:
-		return `viewer IN (SELECT viewer FROM grants WHERE order_id = ?) AND grant_id IN (SELECT id FROM grants WHERE order_id = ?)`, []any{r.Subject, r.Subject}, nil
+		return ofViewer(`IN (SELECT viewer FROM grants WHERE order_id = ?)`) + ` AND grant_id IN (SELECT id FROM grants WHERE order_id = ?)`,
+			[]any{r.Subject, r.Subject, r.Subject}, nil
 	default:
 		return "", nil, fmt.Errorf("%w: nothing of kind %q can be revoked", keystore.ErrIllegal, r.Kind)
 	}

@@ -242,7 +242,7 @@ func (s *Store) Sessions(ctx context.Context, f session.Filter, now time.Time, p
 		c.and(`id > ?`, after)
 	}
 	if f.Viewer != "" {
-		c.and(`viewer = ?`, f.Viewer)
+		c.and(ofViewer(`= ?`), f.Viewer, f.Viewer)
 	}
 	if f.PlaybackID != "" {
 		c.and(`playback = ?`, f.PlaybackID)
@@ -252,7 +252,7 @@ func (s *Store) Sessions(ctx context.Context, f session.Filter, now time.Time, p
 		if err != nil {
 			return nil, nil //nolint:nilerr // no grant has such an id, so no session is under it
 		}
-		c.and(`viewer = (SELECT viewer FROM grants WHERE id = ?) AND grant_id = ?`, grant, grant)
+		c.and(ofViewer(`= (SELECT viewer FROM grants WHERE id = ?)`)+` AND grant_id = ?`, grant, grant, grant)
 	}
 	if !f.Ended {
 		c.and(`token_expires_at > ? AND expires_at > ? AND ended_at IS NULL`, now.UnixMicro(), now.UnixMicro())

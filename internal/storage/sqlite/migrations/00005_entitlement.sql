@@ -72,8 +72,9 @@ CREATE TABLE sessions (
 
 -- A session that has not ended never outlives its tokens, so that the first index finds those that live. The
 -- sessions of a grant are its viewer's. Those that have ended count too, for revocations: their tokens may live.
+-- Each session stands in one of the two: to open one writes no page more than it must.
 CREATE INDEX sessions_live ON sessions (viewer, token_expires_at) WHERE ended_at IS NULL;
-CREATE INDEX sessions_by_viewer ON sessions (viewer);
+CREATE INDEX sessions_ended ON sessions (viewer) WHERE ended_at IS NOT NULL;
 CREATE INDEX sessions_by_revision ON sessions (revision);
 
 CREATE TABLE revocations (
