@@ -76,7 +76,7 @@ playbacks:
 	stranger.gets("a segment without cookie", ada.segment(), http.StatusUnauthorized, "MALFORMED")
 	at16 := strings.Index(ada.url, "hmac=") + 16
 	stranger.gets("a changed token", ada.url[:at16]+flipped(ada.url[at16])+ada.url[at16+1:], http.StatusForbidden, "BAD_SIGNATURE")
-	stranger.gets("another playback's token", strings.Replace(ada.url, bare, strings.Split(open.url, "?")[0], 1), http.StatusForbidden, "SESSION_ENDED")
+	stranger.gets("another playback's token", strings.Replace(ada.url, bare, strings.Split(open.url, "?")[0], 1), http.StatusForbidden, "BAD_SIGNATURE")
 	stranger.gets("a path that is none of a playback", "http://"+at+"/secret.txt", http.StatusForbidden, "NOT_FOUND")
 	raw := strings.Replace(ada.url, "/event/", "/event/%2e%2e/event/", 1)
 	stranger.gets("a dotted path", raw, http.StatusForbidden, "MALFORMED")
