@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokensvc/tokensvc/internal/app"
+	"github.com/tokensvc/tokensvc/internal/config"
 )
 
 // exitWaits: nothing failed, but an operation is open, or due and not begun.
@@ -20,6 +21,7 @@ func newSync(c *common) *cobra.Command {
 	var (
 		watch, plan bool
 		maxWait     time.Duration
+		metrics     string
 	)
 	cmd := &cobra.Command{
 		Use:   "sync",
@@ -31,14 +33,20 @@ func newSync(c *common) *cobra.Command {
 			"Of the config file it uses the store, the accounts and the times; `serve` applies targets and playbacks.\n\n" +
 			"Exit codes: 0 nothing is left to do; 1 something failed, or a person has to look; 2 usage; 4 nothing failed,\n" +
 			"but an operation is under way, or due and could not begin.",
-		Example: "  tokensvc sync --plan\n  tokensvc sync --max-wait 7h\n  tokensvc sync --watch",
+		Example: "  tokensvc sync --plan\n  tokensvc sync --max-wait 7h\n  tokensvc sync --watch --metrics 127.0.0.1:9464",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if maxWait < 0 {
 				return usageError("--max-wait is 0 or more, not %s", maxWait)
 			}
+			if err := checkMetrics(metrics, watch); err != nil {
+				return err
+			}
 			return c.withSync(cmd, func(ctx context.Context, job *app.Sync) error {
-				if watch {
+				switch {
+				case metrics != "":
+					return job.WatchAndShow(ctx, metrics)
+				case watch:
 					return job.Watch(ctx)
 				}
 				var reports []app.SyncReport
@@ -63,10 +71,25 @@ func newSync(c *common) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&watch, "watch", false, "go on until stopped")
 	cmd.Flags().BoolVar(&plan, "plan", false, "say what would be done next, and why; ask no provider, change nothing (with --server, ask the service for live tokens)")
+	cmd.Flags().StringVar(&metrics, "metrics", "", "with --watch: show metrics at GET /metrics of this HOST:PORT on loopback (off by default)")
 	cmd.Flags().DurationVar(&maxWait, "max-wait", 10*time.Minute, "how far ahead a cut may lie that a run waits for")
 	cmd.MarkFlagsMutuallyExclusive("watch", "plan")
 	bindConfig(cmd)
 	return cmd
+}
+
+// checkMetrics refuses an address for metrics that nobody could read, or anybody.
+func checkMetrics(address string, watch bool) error {
+	if address == "" {
+		return nil
+	}
+	if !watch {
+		return usageError("--metrics is for --watch: a single run is over before anybody asks")
+	}
+	if err := config.CheckLoopback(address); err != nil {
+		return usageError("--metrics: %w", err)
+	}
+	return nil
 }
 
 // withSync runs fn with the job, and closes it.

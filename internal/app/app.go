@@ -61,7 +61,7 @@ type App struct {
 	hooks     *webhook.Hooks
 	policies  *entitle.Policies
 	server    *server.Server
-	executor  *rotate.Executor // nil unless Inputs.Sync
+	executor  *rotate.Executor // nil in a service without Inputs.Sync
 	adapters  providers        // nil unless Inputs.Sync
 	counters
 	stopTrace func(context.Context) error

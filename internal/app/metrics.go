@@ -26,8 +26,11 @@ func (a *App) state(ctx context.Context) (obs.State, error) {
 	if err != nil {
 		return obs.State{}, err
 	}
-	state := obs.State{SnapshotAge: a.keyring.Age(), Targets: make([]obs.TargetState, 0, len(records))}
-	state.QueuedSignatures, state.QueuedChecks = a.signer.Queued()
+	state := obs.State{Targets: make([]obs.TargetState, 0, len(records))}
+	if a.signer != nil {
+		state.Signing = &obs.SigningState{SnapshotAge: a.keyring.Age()}
+		state.Signing.QueuedSignatures, state.Signing.QueuedChecks = a.signer.Queued()
+	}
 	if a.executor != nil {
 		tally := a.executor.Tally()
 		state.Steps, state.Failures = tally.Steps, tally.Failures

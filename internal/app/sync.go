@@ -39,7 +39,8 @@ func (s *Sync) open(ctx context.Context, cfg config.Config, in Inputs) (err erro
 	if err := a.sealer.Check(ctx, a.store); err != nil {
 		return err
 	}
-	s.executor, err = newExecutor(cfg, a.store, a.sealer, a.log, a.now, a.calls)
+	a.executor, err = newExecutor(cfg, a.store, a.sealer, a.log, a.now, a.calls)
+	s.executor = a.executor
 	return err
 }
 

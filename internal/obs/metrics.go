@@ -20,13 +20,19 @@ const (
 
 // State is what a scrape shows. It is read anew each time, so that signing costs nothing more.
 type State struct {
+	// Signing is nil in a process that signs nothing.
+	Signing *SigningState
+	Targets []TargetState
+	// Steps counts what this process has carried out, by action, and Failures what failed, by class.
+	Steps, Failures map[string]uint64
+}
+
+// SigningState is how signing stands.
+type SigningState struct {
 	// SnapshotAge is how long ago the keys in memory were compared with the store.
 	SnapshotAge time.Duration
 	// QueuedSignatures and QueuedChecks are RSA signatures and verifications that run or wait.
 	QueuedSignatures, QueuedChecks int
-	Targets                        []TargetState
-	// Steps counts what this process has carried out, by action, and Failures what failed, by class.
-	Steps, Failures map[string]uint64
 }
 
 // TargetState is how one target's key stands.
@@ -105,9 +111,11 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	build := Version()
 	gauge(c.build, 1, build.Version, build.Revision, build.Go)
-	gauge(c.snapshotAge, state.SnapshotAge.Seconds())
-	gauge(c.queued, float64(state.QueuedSignatures), "sign")
-	gauge(c.queued, float64(state.QueuedChecks), "check")
+	if s := state.Signing; s != nil {
+		gauge(c.snapshotAge, s.SnapshotAge.Seconds())
+		gauge(c.queued, float64(s.QueuedSignatures), "sign")
+		gauge(c.queued, float64(s.QueuedChecks), "check")
+	}
 	for action, n := range state.Steps {
 		ch <- prometheus.MustNewConstMetric(c.steps, prometheus.CounterValue, float64(n), action)
 	}

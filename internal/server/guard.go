@@ -45,6 +45,9 @@ func guard(next http.Handler, maxBody int64) http.Handler {
 	})
 }
 
+// OnLoopback protects another listener on loopback that only shows things, as guard does the API.
+func OnLoopback(next http.Handler) http.Handler { return guard(next, 0) }
+
 func inspect(r *http.Request) *status.Status {
 	if !isLoopbackHost(r.Host) {
 		return statusOf(codes.PermissionDenied, tokens.ForbiddenOrigin, "the Host header must name this machine's loopback (127.0.0.1, [::1] or localhost); callers are not authenticated yet")
