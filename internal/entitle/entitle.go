@@ -43,7 +43,7 @@ type Viewing struct {
 // Decision is the answer. The zero Decision denies.
 type Decision struct {
 	Allowed bool
-	// Reason of a denial: NOT_ENTITLED or REVOKED.
+	// Reason of a denial: NOT_ENTITLED or REVOKED. Sessions that live are not a Checker's to count.
 	Reason tokens.Reason
 	// Detail is the answer in words.
 	Detail string

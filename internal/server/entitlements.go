@@ -11,6 +11,7 @@ import (
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
 	"github.com/tokensvc/tokensvc/internal/entitle"
 	"github.com/tokensvc/tokensvc/internal/playback"
+	"github.com/tokensvc/tokensvc/internal/session"
 	"github.com/tokensvc/tokensvc/keystore"
 	"github.com/tokensvc/tokensvc/tokens"
 )
@@ -21,8 +22,7 @@ type entitlementService struct {
 	checker   entitle.Checker // nil where nothing checks
 	catalogue *playback.Catalogue
 	revoking  *revoking // nil where nothing keeps sessions
-	// held refuses a viewer or playback that a revocation holds.
-	held      func(viewer, playback string, now time.Time) error
+	watching  *watching
 	validator protovalidate.Validator
 	random    io.Reader
 	now       func() time.Time
@@ -172,7 +172,7 @@ func (s *entitlementService) CheckEntitlement(ctx context.Context, r *tokensvcv1
 		return nil, refuse(tokens.NotFound, "playback %q does not exist; `tokensvc playbacks list` shows them", r.GetPlaybackId())
 	}
 	now := s.now()
-	if err := s.held(r.GetViewer(), p.ID, now); err != nil {
+	if err := s.watching.held(r.GetViewer(), p.ID, now); err != nil {
 		d := describe(err)
 		if d.reason != tokens.Revoked {
 			return nil, unknownEntitlement(ctx, err)
@@ -184,6 +184,16 @@ func (s *entitlementService) CheckEntitlement(ctx context.Context, r *tokensvcv1
 	d, err := s.checker.Check(ctx, entitle.Request{Playback: &p.Playback, Viewer: r.GetViewer(), Viewing: viewing, Now: now})
 	if err != nil {
 		return nil, err
+	}
+	if d.Allowed {
+		one := session.Session{Viewer: r.GetViewer(), PlaybackID: p.ID, GrantID: grantOf(&d), Device: viewing.Device}
+		if err := s.watching.room(ctx, p, &one, d.Grant); err != nil {
+			full := describe(err)
+			if full.reason != tokens.SessionLimit {
+				return nil, unknownEntitlement(ctx, err)
+			}
+			d = entitle.Decision{Reason: full.reason, Detail: full.message, Steps: d.Steps}
+		}
 	}
 	return decisionProto(&d), nil
 }

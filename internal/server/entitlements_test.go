@@ -263,6 +263,29 @@ func TestCheckEntitlementMindsRevocations(t *testing.T) {
 	}
 }
 
+// Where a session would be one too many, the answer is that of SignPlayback; nothing is opened by asking.
+func TestCheckEntitlementMindsLimits(t *testing.T) {
+	e := cinema(t, &pb.SessionPolicy{MaxSessions: 1, Rule: pb.SessionRule_SESSION_RULE_ALLOW_SAME_DEVICE}, func(o *server.Options) {
+		o.Checker = &bouncer{decision: entitle.Decision{Allowed: true, Steps: []entitle.Step{{Rule: "open", Allowed: true}}}}
+	})
+	check := func(when, device string, want tokens.Reason) {
+		t.Helper()
+		answer, err := e.grants.CheckEntitlement(t.Context(), &pb.CheckEntitlementRequest{PlaybackId: "wowza", Viewer: "ada", Viewing: &pb.Viewing{Device: device}})
+		if err != nil || answer.GetReason() != string(want) || answer.GetAllowed() != (want == "") || len(answer.GetSteps()) != 1 {
+			t.Errorf("%s: %v, %v; want %q", when, answer, err, want)
+		}
+	}
+	check("at first", "tv", "")
+	check("asked again", "phone", "")
+	signed := e.watch(t, "ada", "tv")
+	check("on another device", "phone", tokens.SessionLimit)
+	check("on the same", "tv", "")
+	if _, err := e.sessions.StopSession(t.Context(), &pb.StopSessionRequest{Id: signed.GetSessionId()}); err != nil {
+		t.Fatal(err)
+	}
+	check("when it has stopped", "phone", "")
+}
+
 func TestProducts(t *testing.T) {
 	e := start(t, settings{})
 	e.seed(t)

@@ -191,7 +191,7 @@ func register(o Options, validator protovalidate.Validator, registrars ...grpc.S
 	}
 	entitlements := &entitlementService{
 		grants: o.Grants, checker: o.Checker, catalogue: o.Catalogue, validator: validator, random: o.Random, now: o.Now,
-		held: watching.held,
+		watching: watching,
 	}
 	rotation := &rotationService{Rotation: o.Rotation, keys: keys, alive: o.Signer.Alive, now: o.Now, log: o.Log}
 	sessions := &sessionService{watching: watching}

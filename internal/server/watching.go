@@ -143,6 +143,23 @@ func (w *watching) admit(ctx context.Context, p *playback.Entry, v viewer) (enti
 	return d, nil
 }
 
+// room refuses a session that Store.Open would refuse now for those that live. It opens none. Devices are for the
+// store to count.
+func (w *watching) room(ctx context.Context, p *playback.Entry, one *session.Session, g *entitle.Grant) error {
+	b := boundsOf(p, g)
+	if w.store == nil || b.PerPlayback == 0 && b.PerGrant == 0 {
+		return nil
+	}
+	live, err := w.store.Sessions(ctx, session.Filter{Viewer: one.Viewer}, w.now(), keystore.Page{})
+	if err == nil {
+		_, err = b.Admit(one, live)
+	}
+	if err != nil {
+		return notWatching(err, one)
+	}
+	return nil
+}
+
 // unknownEntitlement keeps the reason that a checker gave its error; another one's words stay in the log.
 func unknownEntitlement(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
