@@ -35,7 +35,8 @@ func newExecutor(cfg config.Config, store keystore.Store, sealer keystore.Sealer
 			Transport: &http.Transport{DisableKeepAlives: true},
 		}},
 		Observe: func(e rotate.Event) {
-			audit.Info("rotation step", "target", e.Target, "operation", e.Operation, "action", string(e.Action), "step", string(e.Step), "class", e.Class)
+			audit.Info("rotation step", "target", e.Target, "operation", e.Operation, "action", string(e.Action), "step", string(e.Step),
+				"class", e.Class, "provider_request", e.RequestID)
 		},
 	}), nil
 }

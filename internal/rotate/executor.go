@@ -44,9 +44,10 @@ type Event struct {
 	Step             keystore.Step // after the action
 	Action           Action
 	Why              string
-	// Class is that of a failure, empty when the step went well.
-	Class string
-	At    time.Time
+	// Class is that of a failure, empty when the step went well. RequestID is what the provider calls the
+	// failed call, where it told: its support asks for it.
+	Class, RequestID string
+	At               time.Time
 }
 
 // Executor carries plans out. It is safe for concurrent use; several processes may run one each.

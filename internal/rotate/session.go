@@ -145,6 +145,9 @@ func (s *session) tell(d Decision, err error) {
 	}
 	if err != nil {
 		event.Class = Class(err)
+		if failure, ok := errors.AsType[*provider.Error](err); ok {
+			event.RequestID = failure.RequestID
+		}
 		s.log.Warn("rotation step failed", "target", event.Target, "action", string(d.Action), "operation", event.Operation, "class", event.Class, "error", err)
 	} else {
 		s.log.Info("rotation step", "target", event.Target, "action", string(d.Action), "why", d.Why, "operation", event.Operation, "step", string(event.Step))

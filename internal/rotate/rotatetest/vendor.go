@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"strconv"
 	"time"
 
 	"github.com/tokensvc/tokensvc/internal/provider"
@@ -97,7 +98,7 @@ func (v *Vendor) answer(call string, apply func()) error {
 		answer = v.script(call, v.counts[call])
 	}
 	fail := func(class error, status int) error {
-		return &provider.Error{Class: class, Provider: "vendor", Call: call, Status: status}
+		return &provider.Error{Class: class, Provider: "vendor", Call: call, Status: status, RequestID: call + "-" + strconv.Itoa(v.counts[call])}
 	}
 	switch answer {
 	case Rejected:
