@@ -93,3 +93,14 @@ func TestLivingTakesNoMemoryPerToken(t *testing.T) {
 		t.Errorf("%.1f allocations for each token", n)
 	}
 }
+
+func BenchmarkLivingAdd(b *testing.B) {
+	var l living
+	now := time.Unix(1_900_000_000, 0)
+	b.ReportAllocs()
+	b.RunParallel(func(loop *testing.PB) {
+		for loop.Next() {
+			l.add(now.Add(time.Hour), now)
+		}
+	})
+}
