@@ -6,8 +6,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // effort is how long a run takes.
@@ -72,15 +70,6 @@ func usage() (used syscall.Rusage) {
 		panic(err) // RUSAGE_SELF and a valid pointer cannot fail
 	}
 	return used
-}
-
-// threadTime returns the CPU time of the calling thread, to the nanosecond; see runtime.LockOSThread.
-func threadTime() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
-		panic(err) // as above
-	}
-	return time.Duration(t.Nano())
 }
 
 // cost returns the CPU time of one call of op, over about slice of it.
