@@ -41,11 +41,14 @@ func (c *counting) ended(method string, began time.Time, err error) {
 	c.calls.Count(method, int(code), c.now().Sub(began))
 }
 
-func (c *counting) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	began := c.now()
-	answer, err := handler(ctx, req)
-	c.ended(info.FullMethod, began, err)
-	return answer, err
+// around counts what inner answers. It composes by itself: chain would cost each call a closure more.
+func (c *counting) around(inner grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		began := c.now()
+		answer, err := inner(ctx, req, info, handler)
+		c.ended(info.FullMethod, began, err)
+		return answer, err
+	}
 }
 
 func (c *counting) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {

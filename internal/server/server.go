@@ -130,7 +130,7 @@ func New(o Options) (*Server, error) {
 		overGRPC: counting{now: o.Now}, overHTTP: counting{now: o.Now},
 	}
 	options := []grpc.ServerOption{
-		grpc.UnaryInterceptor(chain(s.overGRPC.unary, intercept)),
+		grpc.UnaryInterceptor(s.overGRPC.around(intercept)),
 		grpc.ChainStreamInterceptor(s.overGRPC.stream, endWith(streams), stream),
 		grpc.UnknownServiceHandler(unknownMethod),
 		grpc.ForceServerCodecV2(newCodec(o.MaxBody)),
@@ -146,7 +146,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.grpc = grpc.NewServer(options...)
 	local := &inProcess{
-		methods: make(map[string]localMethod), interceptor: chain(s.overHTTP.unary, intercept),
+		methods: make(map[string]localMethod), interceptor: s.overHTTP.around(intercept),
 		streams: make(map[string]localStreamMethod), streamInterceptor: joinStreams(s.overHTTP.stream, joinStreams(endWith(streams), stream)),
 	}
 	s.local = local
