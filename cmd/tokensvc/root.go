@@ -172,7 +172,7 @@ func newRoot(sys system) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: exitUsage, err: err} })
 	root.AddCommand(
 		newServe(c), newSync(c), newDev(c), newSign(c), newVerify(c), newExplain(c), newToken(c),
-		newPlaybacks(c), newSessions(c), newProducts(c), newGrants(c), newTargets(c), newKeys(c), newPolicy(c), newConfig(c), newMigrate(c), newVersion(c),
+		newPlaybacks(c), newProducts(c), newGrants(c), newSessions(c), newTargets(c), newKeys(c), newPolicy(c), newConfig(c), newMigrate(c), newVersion(c),
 	)
 	usageOnBadArgs(root)
 	return root

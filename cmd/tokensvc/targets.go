@@ -16,7 +16,7 @@ import (
 
 func newTargets(c *common) *cobra.Command {
 	return group("targets", "Targets: what one signing key protects at a provider",
-		newTargetsCreate(c), newTargetsGet(c), newTargetsList(c), newTargetsUpdate(c), newTargetsStatus(c), newTargetsProtect(c), newTargetsDelete(c))
+		newTargetsCreate(c), newTargetsGet(c), newTargetsList(c), newTargetsUpdate(c), newTargetsStatus(c), newTargetsProtect(c), newTargetsAttach(c), newTargetsDelete(c))
 }
 
 // targetFlags are the settings that create and update share.

@@ -188,6 +188,25 @@ type Protected struct {
 	PlaybackID string `json:"playback_id,omitempty"`
 }
 
+// Attached says that a resource carries what an output of a stream sends.
+type Attached struct {
+	Resource string `json:"resource"`
+	Output   string `json:"output"`
+	// New means that it did not before.
+	New bool `json:"new"`
+}
+
+// Attach attaches every resource of a target to every output of a stream's transcoder, at a provider that knows
+// such a thing.
+func (s *Sync) Attach(ctx context.Context, target, transcoder string) ([]Attached, error) {
+	all, err := s.executor.Attach(ctx, target, transcoder)
+	out := make([]Attached, 0, len(all))
+	for _, a := range all {
+		out = append(out, Attached{Resource: a.Resource, Output: a.Output, New: a.New})
+	}
+	return out, err
+}
+
 // Protection says how token checking stands at a target's provider, and what Protect would change.
 func (s *Sync) Protection(ctx context.Context, target string) ([]Protected, error) {
 	all, err := s.executor.Protection(ctx, target)

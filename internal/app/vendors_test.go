@@ -231,6 +231,32 @@ func TestProtectAtEachProvider(t *testing.T) {
 	}
 }
 
+// TestAttachBothOfAPair: a pair carries a stream only where both of it are attached to every output.
+func TestAttachBothOfAPair(t *testing.T) {
+	t.Parallel()
+	at, cfg := atVendors(t, nil)
+	withTarget(t, at, &cfg, "wowza", "targetA1", "targetB1")
+	serve(t, cfg)
+	job := openSync(t, cfg, io.Discard)
+	for _, fresh := range []bool{true, false} {
+		all, err := job.Attach(t.Context(), "live", standins.Transcoder)
+		if err != nil || len(all) != 4 {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		for _, a := range all {
+			if a.New != fresh || a.Output == "" || !strings.HasPrefix(a.Resource, "target") {
+				t.Errorf("%+v, want new: %t", a, fresh)
+			}
+		}
+	}
+	if _, err := job.Attach(t.Context(), "live", "nobody"); err == nil {
+		t.Error("a transcoder that is not there took them")
+	}
+	if _, err := job.Attach(t.Context(), "none", standins.Transcoder); err == nil {
+		t.Error("a target that is not there was attached")
+	}
+}
+
 // protectsAStream: a live stream gets a playback id once.
 func protectsAStream(t *testing.T, job *app.Sync, found app.Protected) {
 	t.Helper()

@@ -151,6 +151,22 @@ type Protection struct {
 	Repeats bool
 }
 
+// Attachment says that a resource carries what one output of a stream sends.
+type Attachment struct {
+	Output   string
+	Resource string
+	// New means that it did not before.
+	New bool
+}
+
+// Attacher is a provider whose resources carry a stream only where they are attached to each output of it.
+type Attacher interface {
+	Provider
+	// AttachAll attaches every resource to every output of a stream's transcoder. What is attached already stays
+	// as it is. With an error the attachments say how far it came; a second call goes on.
+	AttachAll(ctx context.Context, transcoder string, resources []string) ([]Attachment, error)
+}
+
 // Protector is a provider that checks tokens by a switch of its own, beside the keys, and does not show how it
 // stands.
 type Protector interface {

@@ -2,8 +2,12 @@ package wowza
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 
+	"github.com/tokensvc/tokensvc/internal/provider"
 	"github.com/tokensvc/tokensvc/internal/provider/rest"
 )
 
@@ -102,6 +106,45 @@ func (c *Client) Attach(ctx context.Context, transcoder, output, target string) 
 		return Attachment{}, resp.Unreadable("the answer does not hold what was attached")
 	}
 	return body.Attachment.attachment(), nil
+}
+
+// AttachAll implements provider.Attacher. Two targets that form a pair must both carry every output, or a rotation
+// sends viewers to one that shows nothing.
+func (c *Client) AttachAll(ctx context.Context, transcoder string, targets []string) ([]provider.Attachment, error) {
+	outputs, err := c.Outputs(ctx, transcoder)
+	if err != nil {
+		return nil, err
+	}
+	var all []provider.Attachment
+	for _, o := range outputs {
+		for _, target := range targets {
+			there := carries(o.Targets, target)
+			if !there {
+				if err := c.attachOnce(ctx, transcoder, o.ID, target); err != nil {
+					return all, fmt.Errorf("attach %s to output %s: %w", target, o.ID, err)
+				}
+			}
+			all = append(all, provider.Attachment{Output: o.ID, Resource: target, New: !there})
+		}
+	}
+	return all, nil
+}
+
+// attachOnce attaches a target; where the answer was lost it looks whether it did.
+func (c *Client) attachOnce(ctx context.Context, transcoder, output, target string) error {
+	_, err := c.Attach(ctx, transcoder, output, target)
+	if !errors.Is(err, provider.ErrAmbiguous) {
+		return err
+	}
+	now, look := c.Attached(ctx, transcoder, output)
+	if look == nil && carries(now, target) {
+		return nil
+	}
+	return errors.Join(err, look)
+}
+
+func carries(attached []Attachment, target string) bool {
+	return slices.ContainsFunc(attached, func(a Attachment) bool { return a.TargetID == target })
 }
 
 // Attached lists what is attached to an output.

@@ -57,6 +57,9 @@ type Standins struct {
 	failed      error
 }
 
+// Transcoder is the one that the Wowza stand-in has, with two outputs.
+const Transcoder = "sandbox1"
+
 // Start binds a free loopback port for each stand-in and serves until Close.
 func Start(ctx context.Context, cfg Config) (*Standins, error) {
 	s := &Standins{now: cfg.Now, credentials: Credentials{
@@ -76,7 +79,7 @@ func (s *Standins) open(ctx context.Context, cfg Config) error {
 	var err error
 	s.Wowza, err = wowza.New(wowza.Config{
 		AccessKey: c.WowzaAccessKey, APIKey: c.WowzaAPIKey, JWT: c.WowzaJWT, Now: cfg.Now, Propagation: cfg.Propagation, PlaybackBase: cfg.PlaybackBase,
-		Plan: cfg.Plan,
+		Plan: cfg.Plan, Transcoders: map[string][]string{Transcoder: {"out720", "out360"}},
 	})
 	if err != nil {
 		return err
