@@ -40,7 +40,12 @@ func AppendQuery(rawURL string, query ...string) string {
 // the parameter is there; the last one where there are several. Its name counts in plain spelling only,
 // since tokens are sent as they were signed.
 func FindQuery(rawURL, name string) (value string, count int) {
-	for pair := range strings.SplitSeq(queryOf(rawURL), "&") {
+	return FindParameter(queryOf(rawURL), name)
+}
+
+// FindParameter is FindQuery for a query that stands alone, without its question mark.
+func FindParameter(query, name string) (value string, count int) {
+	for pair := range strings.SplitSeq(query, "&") {
 		if n, v, _ := strings.Cut(pair, "="); n == name {
 			value = v
 			count++

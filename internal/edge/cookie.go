@@ -43,6 +43,16 @@ func newCookie(e *playback.Entry, asked uri, ask *Ask) *http.Cookie {
 	return &http.Cookie{Name: name, Value: value, Path: e.ScopeOf(asked.path), HttpOnly: true, Secure: ask.Secure, SameSite: same}
 }
 
+// written is what http.Cookie.String writes of a cookie of ours, whose parts need no second look: the value is
+// base64url, and checkPath has refused what could end a path.
+func written(c *http.Cookie) string {
+	attributes := "; HttpOnly; SameSite=Lax"
+	if c.Secure {
+		attributes = "; HttpOnly; Secure; SameSite=None"
+	}
+	return c.Name + "=" + c.Value + "; Path=" + c.Path + attributes
+}
+
 // readCookie returns the request that a cookie was given for.
 func readCookie(value string) (uri, error) {
 	if len(value) > maxCookie {

@@ -303,4 +303,4 @@ func find(scheme string, o keystore.SchemeOptions, query string) (token string, 
 }
 
 // one returns a parameter as it stands in a query, and how often it is there.
-func one(query, name string) (value string, count int) { return tokens.FindQuery("?"+query, name) }
+func one(query, name string) (value string, count int) { return tokens.FindParameter(query, name) }

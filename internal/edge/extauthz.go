@@ -34,7 +34,7 @@ func (x *ExtAuthz) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.C
 	if answer.Outcome == Allowed {
 		ok := &authv3.OkHttpResponse{ResponseHeadersToAdd: []*corev3.HeaderValueOption{}}
 		if answer.Cookie != nil {
-			cookie := option("set-cookie", answer.Cookie.String())
+			cookie := option("set-cookie", written(answer.Cookie))
 			cookie.AppendAction = corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD // beside the origin's own
 			ok.ResponseHeadersToAdd = append(ok.ResponseHeadersToAdd, cookie)
 		}

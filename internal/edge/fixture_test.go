@@ -71,7 +71,7 @@ func (s *sessions) Fresh(time.Time) error {
 type world struct {
 	*edge.Decider
 
-	t        *testing.T
+	t        testing.TB
 	mu       sync.Mutex
 	at       time.Time
 	store    *sqlite.Store
@@ -102,7 +102,7 @@ func (w *world) must(err error) {
 }
 
 // newWorld has a playback of each scheme; "show" asks for sessions, the others do not.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	var err error

@@ -61,7 +61,7 @@ func (h *HTTP) serve(w http.ResponseWriter, r *http.Request, c Convention) {
 	if answer.Outcome == Allowed {
 		header.Set("X-Tokensvc-Playback", answer.Playback)
 		if answer.Cookie != nil {
-			header.Set("Set-Cookie", answer.Cookie.String())
+			header["Set-Cookie"] = []string{written(answer.Cookie)}
 		}
 		w.WriteHeader(http.StatusOK)
 		return

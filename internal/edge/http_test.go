@@ -115,3 +115,15 @@ func TestProxiesAskWithoutABody(t *testing.T) {
 		}
 	}
 }
+
+func TestCookiesAreWrittenAsTheStandardLibraryWouldWriteThem(t *testing.T) {
+	w := newWorld(t)
+	for _, proto := range []string{"http", "https"} {
+		header := http.Header{"X-Original-Uri": {w.sign("concert", "")}, "X-Forwarded-Proto": {proto}}
+		r := w.proxy("/edge/auth", header, proxyAddr)
+		cookies := r.Cookies()
+		if len(cookies) != 1 || cookies[0].String() != r.Header.Get("Set-Cookie") {
+			t.Errorf("%s: %v, written as %s", proto, cookies, r.Header.Get("Set-Cookie"))
+		}
+	}
+}

@@ -121,9 +121,12 @@ func (e *Executor) Plan(r keystore.Record) (Decision, error) {
 	m := e.memory(r.Target.ID)
 	m.Lock()
 	defer m.Unlock()
-	defer func(checked time.Time) { m.Checked = checked }(m.Checked)
-	m.Checked = e.clock()
 	_, d, err := e.plan(m, r)
+	if err == nil && d.Action == Check {
+		facts := m.Facts
+		facts.Checked = e.clock()
+		d = Plan(r, facts, e.timing, e.clock())
+	}
 	if err == nil && d.Action != Wait && e.clock().Before(m.rest) {
 		d = Decision{Action: Wait, At: m.rest, Why: m.restWhy, Alarm: d.Alarm, Breaks: d.Breaks, Ends: d.Ends, EndsAt: d.EndsAt}
 	}
