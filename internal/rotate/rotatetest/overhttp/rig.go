@@ -89,8 +89,7 @@ func (all Rigs) Close() error {
 }
 
 func (r *Rig) start(ctx context.Context) (err error) {
-	r.store, err = sqlite.Open(ctx, filepath.Join(r.dir, "store.db"), sqlite.Options{Now: r.clock, Unsynced: true})
-	if err != nil {
+	if err := r.newStore(ctx); err != nil {
 		return err
 	}
 	var lc net.ListenConfig
@@ -106,6 +105,22 @@ func (r *Rig) start(ctx context.Context) (err error) {
 		}
 	})
 	return nil
+}
+
+// worldsPerStore is how many worlds share a store: a step looks at every target there is, so a full one is slow.
+const worldsPerStore = 25
+
+// newStore takes an empty store in place of the one at hand.
+func (r *Rig) newStore(ctx context.Context) error {
+	if r.store != nil {
+		if err := r.store.Close(); err != nil {
+			return err
+		}
+	}
+	var err error
+	path := filepath.Join(r.dir, "store-"+strconv.Itoa(r.worlds)+".db")
+	r.store, err = sqlite.Open(ctx, path, sqlite.Options{Now: r.clock, Unsynced: true})
+	return err
 }
 
 // Close ends the rig and removes its files.
@@ -138,7 +153,14 @@ func (r *Rig) World(ctx context.Context, s rotatetest.Scenario) (*rotatetest.Wor
 func (r *Rig) prepare(s rotatetest.Scenario, made func(*Account)) rotatetest.Scenario {
 	r.worlds++
 	s.Target = "event-" + strconv.Itoa(r.worlds)
-	s.Open = func(_ context.Context, now func() time.Time) (keystore.Store, func() error, error) {
+	full := r.worlds%worldsPerStore == 0
+	s.Open = func(ctx context.Context, now func() time.Time) (keystore.Store, func() error, error) {
+		if full {
+			full = false
+			if err := r.newStore(ctx); err != nil {
+				return nil, nil, err
+			}
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.now = now
