@@ -98,11 +98,7 @@ func (a *App) open(ctx context.Context, in Inputs) error {
 		return err
 	}
 	if in.Sync {
-		var err error
-		if a.adapters, err = newProviders(a.cfg, a.log, a.now, a.calls); err != nil {
-			return err
-		}
-		if a.executor, err = newExecutor(a.cfg, a.store, a.sealer, a.log, a.now, a.calls); err != nil {
+		if err := a.openExecutor(); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package app
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -21,15 +20,16 @@ import (
 // probeTimeout bounds one question to an edge.
 const probeTimeout = 10 * time.Second
 
-// newExecutor builds what rotates keys, with the adapters of all accounts that have credentials.
-func newExecutor(cfg config.Config, store keystore.Store, sealer keystore.Sealer, log *slog.Logger, now func() time.Time, calls *providerCalls) (*rotate.Executor, error) {
-	adapters, err := newProviders(cfg, log, now, calls)
-	if err != nil {
-		return nil, err
+// openExecutor builds what rotates keys, and the adapters of all accounts that have credentials: one for each, since
+// an adapter keeps the account's rate and its login.
+func (a *App) openExecutor() error {
+	var err error
+	if a.adapters, err = newProviders(a.cfg, a.log, a.now, a.calls); err != nil {
+		return err
 	}
-	audit := log.With("audit", true)
-	return rotate.New(rotate.Config{
-		Store: store, Sealer: sealer, Providers: adapters.of, Clock: now, Timing: rotationTiming(cfg), Log: log, Jitter: jitter,
+	audit := a.log.With("audit", true)
+	a.executor = rotate.New(rotate.Config{
+		Store: a.store, Sealer: a.sealer, Providers: a.adapters.of, Clock: a.now, Timing: rotationTiming(a.cfg), Log: a.log, Jitter: jitter,
 		Prober: rotate.HTTPProber{Client: &http.Client{
 			Timeout: probeTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{DisableKeepAlives: true},
@@ -38,7 +38,8 @@ func newExecutor(cfg config.Config, store keystore.Store, sealer keystore.Sealer
 			audit.Info("rotation step", "target", e.Target, "operation", e.Operation, "action", string(e.Action), "step", string(e.Step),
 				"class", e.Class, "provider_request", e.RequestID)
 		},
-	}), nil
+	})
+	return nil
 }
 
 // rotationTiming takes over what the config says of the times of rotation.

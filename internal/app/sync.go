@@ -39,7 +39,7 @@ func (s *Sync) open(ctx context.Context, cfg config.Config, in Inputs) (err erro
 	if err := a.sealer.Check(ctx, a.store); err != nil {
 		return err
 	}
-	a.executor, err = newExecutor(cfg, a.store, a.sealer, a.log, a.now, a.calls)
+	err = a.openExecutor()
 	s.executor = a.executor
 	return err
 }
