@@ -23,7 +23,7 @@ func From(peer netip.Addr, xff []string, trusted []netip.Prefix) netip.Addr {
 	client := canonical(peer)
 	for _, line := range slices.Backward(xff) {
 		for rest, more := line, true; more; {
-			if !contains(trusted, client) {
+			if !Trusts(trusted, client) {
 				return client
 			}
 			element := rest
@@ -99,6 +99,8 @@ func parse(element string) (netip.Addr, bool) {
 // canonical is one form for each address: without zone, IPv4 never within IPv6.
 func canonical(ip netip.Addr) netip.Addr { return ip.WithZone("").Unmap() }
 
-func contains(prefixes []netip.Prefix, ip netip.Addr) bool {
-	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
+// Trusts reports whether an address is that of a trusted proxy.
+func Trusts(trusted []netip.Prefix, ip netip.Addr) bool {
+	ip = canonical(ip)
+	return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }

@@ -54,7 +54,7 @@ func (x *ExtAuthz) Check(ctx context.Context, r *authv3.CheckRequest) (*authv3.C
 }
 
 func (x *ExtAuthz) judge(ctx context.Context, a *authv3.AttributeContext) Answer {
-	if p, ok := peer.FromContext(ctx); !ok || !trusts(x.Trusted, addrOf(p.Addr.String())) {
+	if p, ok := peer.FromContext(ctx); !ok || !clientaddr.Trusts(x.Trusted, addrOf(p.Addr.String())) {
 		return refusal(tokens.Refuse(tokens.ForbiddenOrigin, "only trusted proxies may ask; name this one in trusted_proxies"))
 	}
 	http1 := a.GetRequest().GetHttp()

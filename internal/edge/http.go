@@ -79,7 +79,7 @@ func (h *HTTP) judge(r *http.Request, c Convention) Answer {
 		return refusal(malformed("ask with GET or HEAD"))
 	}
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !trusts(h.Trusted, peer.Addr()) {
+	if err != nil || !clientaddr.Trusts(h.Trusted, peer.Addr()) {
 		return refusal(tokens.Refuse(tokens.ForbiddenOrigin, "only trusted proxies may ask; name this one in trusted_proxies"))
 	}
 	target, err := c.target(r.Header)
@@ -112,15 +112,4 @@ func (c Convention) target(header http.Header) (string, error) {
 		return "/", nil
 	}
 	return rest[slash:], nil
-}
-
-// trusts reports whether an address is a trusted proxy's.
-func trusts(trusted []netip.Prefix, addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	for _, p := range trusted {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }
