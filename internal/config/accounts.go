@@ -89,17 +89,12 @@ func (l *loader) takeAccountVariables(accounts []Account, left map[string]tokens
 		for _, name := range credentialNames() {
 			variable := a.variable(name)
 			known = append(known, variable)
-			text, ok := left[variable]
-			if !ok {
-				continue
+			path := ""
+			if a.Credential(name).File != "" {
+				path = fmt.Sprintf("accounts[%d].%s_file", i, name)
 			}
-			delete(left, variable)
-			switch {
-			case text.Len() == 0:
-				l.faults.add("", variable, "is set but empty; give it the credential, or unset it")
-				continue
-			case a.Credential(name).File != "":
-				l.faults.add(fmt.Sprintf("accounts[%d].%s_file", i, name), variable, "the file and the variable are both set; keep one")
+			text, ok := l.takeVariable(left, variable, "credential", path)
+			if !ok {
 				continue
 			}
 			if a.Environment == nil {
@@ -109,6 +104,24 @@ func (l *loader) takeAccountVariables(accounts []Account, left map[string]tokens
 		}
 	}
 	return known
+}
+
+// takeVariable takes one variable out of left and returns what it holds, unless it is at fault: empty, or set beside
+// the setting at path that names a file with the same; path is empty where none does.
+func (l *loader) takeVariable(left map[string]tokens.Secret, variable, what, path string) (text tokens.Secret, ok bool) {
+	if text, ok = left[variable]; !ok {
+		return text, false
+	}
+	delete(left, variable)
+	switch {
+	case text.Len() == 0:
+		l.faults.add("", variable, "is set but empty; give it the %s, or unset it", what)
+		return text, false
+	case path != "":
+		l.faults.add(path, variable, "the file and the variable are both set; keep one")
+		return text, false
+	}
+	return text, true
 }
 
 // needs are the settings that an account of a provider must and may have beside id and provider.

@@ -31,17 +31,11 @@ func (l *loader) takeWebhookVariables(webhooks []Webhook, left map[string]tokens
 		w := &webhooks[i]
 		variable := w.variable()
 		known = append(known, variable)
-		text, ok := left[variable]
-		if !ok {
-			continue
+		path := ""
+		if w.SecretFile != "" {
+			path = fmt.Sprintf("webhooks[%d].secret_file", i)
 		}
-		delete(left, variable)
-		switch {
-		case text.Len() == 0:
-			l.faults.add("", variable, "is set but empty; give it the secret, or unset it")
-		case w.SecretFile != "":
-			l.faults.add(fmt.Sprintf("webhooks[%d].secret_file", i), variable, "the file and the variable are both set; keep one")
-		default:
+		if text, ok := l.takeVariable(left, variable, "secret", path); ok {
 			w.Environment = text
 		}
 	}
