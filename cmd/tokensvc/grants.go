@@ -192,15 +192,7 @@ func printGrantRevocation(w io.Writer, r *tokensvcv1.Revocation) error {
 	if err != nil || len(r.GetLayers()) == 0 {
 		return err
 	}
-	rows := [][]string{{"LAYER", "REFUSES", "HOW"}}
-	for _, l := range r.GetLayers() {
-		refuses := "not yet"
-		if l.GetRefuses() {
-			refuses = "now"
-		}
-		rows = append(rows, []string{label(l.GetLayer().String(), "LAYER_"), refuses, l.GetDetail()})
-	}
-	return table(w, rows)
+	return printLayers(w, r.GetLayers())
 }
 
 func newGrantsCheck(c *common) *cobra.Command {

@@ -91,8 +91,13 @@ func printReach(w io.Writer, r *tokensvcv1.Revocation) error {
 	if err != nil {
 		return err
 	}
+	return printLayers(w, r.GetLayers())
+}
+
+// printLayers shows which places refuse already.
+func printLayers(w io.Writer, layers []*tokensvcv1.RevocationLayer) error {
 	rows := [][]string{{"LAYER", "REFUSES", "HOW"}}
-	for _, l := range r.GetLayers() {
+	for _, l := range layers {
 		refuses := "not yet"
 		if l.GetRefuses() {
 			refuses = "now"
