@@ -80,10 +80,12 @@ func (w *watching) begin(ctx context.Context, p *playback.Entry, v viewer) (pass
 		TokenExpiresAt: c.ExpiresAt, HeartbeatTimeout: heartbeatTimeout(p),
 	}
 	one.Keep(c.ExpiresAt, now)
+	before := w.keeper.Revision()
 	ended, err := w.store.Open(ctx, one, boundsOf(p, d.Grant), now)
 	if err != nil {
 		return pass{}, notWatching(err, &one)
 	}
+	one.Revision = before
 	w.keeper.Note(append(ended, one)...)
 	return passOf(c, &one), nil
 }

@@ -56,12 +56,12 @@ type Keeper struct {
 	sessions *otter.Cache[string, *Session]
 	unknown  *otter.Cache[string, struct{}]
 
-	refreshing sync.Mutex // one refresh at a time; guards the next two
-	revision   int64
+	refreshing sync.Mutex // one refresh at a time; guards the next
 	pruned     time.Time
 
-	mu      sync.Mutex // orders what goes into sessions and unknown
-	flights map[string]*flight
+	mu       sync.Mutex // orders what goes into sessions and unknown; guards the next two
+	revision int64      // of the store, up to which memory has heard of everything
+	flights  map[string]*flight
 }
 
 // flight is a read of one session that memory does not know.
@@ -175,7 +175,19 @@ func (f *flight) take(s *Session) {
 	}
 }
 
-// Note takes over what this process has just committed, so that its next look sees it at once.
+// Revision returns the revision of the store up to which memory has heard of everything. Whatever is committed
+// later has a higher one.
+func (k *Keeper) Revision() int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.revision
+}
+
+// Note takes over what this process has just committed, so that its next look sees it at once. A session whose
+// own revision is not at hand carries what Revision was before the commit.
+//
+// What memory has heard since and forgotten again, for want of room, may have been newer. So a session that it
+// does not know and that is older than what it has heard is left to be read.
 func (k *Keeper) Note(all ...Session) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -184,15 +196,26 @@ func (k *Keeper) Note(all ...Session) {
 	}
 }
 
+// hear takes over what the store tells.
+func (k *Keeper) hear(c *Changes) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i := range c.Sessions {
+		k.note(&c.Sessions[i])
+	}
+	k.revision = c.Revision
+}
+
+// note takes over a session, unless memory has heard newer of it or may have.
 func (k *Keeper) note(s *Session) {
 	if f := k.flights[s.ID]; f != nil {
 		f.take(s)
 	}
-	if known, ok := k.sessions.GetIfPresent(s.ID); ok && known.Revision >= s.Revision {
-		return
-	}
-	k.sessions.Set(s.ID, s)
 	k.unknown.Invalidate(s.ID)
+	known, ok := k.sessions.GetIfPresent(s.ID)
+	if ok && known.Revision < s.Revision || !ok && k.revision <= s.Revision {
+		k.sessions.Set(s.ID, s)
+	}
 }
 
 // Refresh brings memory up to date with the store. With an error memory stays as it was and grows old.
@@ -206,15 +229,15 @@ func (k *Keeper) Refresh(ctx context.Context) error {
 		}
 	}
 	for more := true; more; {
-		changes, err := k.store.Changed(ctx, k.revision, changesPage)
+		changes, err := k.store.Changed(ctx, k.Revision(), changesPage)
 		if err != nil {
 			return fmt.Errorf("read changes of sessions: %w", err)
 		}
 		for i := range changes.Revocations {
 			k.holds.apply(&changes.Revocations[i], seen)
 		}
-		k.Note(changes.Sessions...)
-		k.revision, more = changes.Revision, changes.More
+		k.hear(&changes)
+		more = changes.More
 	}
 	if seen.Sub(k.pruned) >= pruneEvery {
 		k.holds.prune(seen)
@@ -233,6 +256,8 @@ func (k *Keeper) begin(ctx context.Context, now time.Time) error {
 	for i := range holds {
 		k.holds.apply(&holds[i], now)
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.revision = revision
 	return nil
 }

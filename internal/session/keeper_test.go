@@ -240,3 +240,56 @@ func TestKeeperFollows(t *testing.T) {
 	stop()
 	check(t, <-done)
 }
+
+// What this process has committed comes to memory late, when memory has heard of newer and forgotten it again: the
+// end of a session is not undone.
+func TestKeeperTakesNoLateNoteForNews(t *testing.T) {
+	const others = 200
+	for name, commit := range map[string]func(*testing.T, *world) session.Session{
+		"opened": func(t *testing.T, w *world) session.Session {
+			t.Helper()
+			before := w.keeper.Revision()
+			one, err := w.Session(t.Context(), w.open(t))
+			check(t, err)
+			one.Revision = before // as for a caller whom Open has not told
+			return one
+		},
+		"extended": func(t *testing.T, w *world) session.Session {
+			t.Helper()
+			one, err := w.Extend(t.Context(), w.open(t), session.Extension{}, w.now())
+			check(t, err)
+			return one
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			cfg := session.DefaultKeeperConfig(30 * time.Second)
+			cfg.Sessions = 10
+			w.keeper = session.NewKeeper(w.feed, cfg, w.now, slog.New(slog.DiscardHandler))
+			check(t, w.keeper.Refresh(t.Context()))
+			late := commit(t, w)
+			_, err := w.Stop(t.Context(), late.ID, session.Ended, w.now())
+			check(t, err)
+			for range others {
+				w.open(t)
+			}
+			check(t, w.keeper.Refresh(t.Context()))
+			w.keeper.Note(late)
+			if w.alive(t, late.ID) {
+				t.Error("a session that has ended lives again")
+			}
+			fresh := commit(t, w)
+			w.keeper.Note(fresh)
+			reads := w.reads
+			if !w.alive(t, fresh.ID) || w.reads != reads {
+				t.Errorf("noted in time: alive %t, after %d reads", w.alive(t, fresh.ID), w.reads-reads)
+			}
+			_, err = w.Stop(t.Context(), fresh.ID, session.Stopped, w.now())
+			check(t, err)
+			check(t, w.keeper.Refresh(t.Context()))
+			if w.alive(t, fresh.ID) {
+				t.Error("what was noted stands in the way of what the store tells")
+			}
+		})
+	}
+}
