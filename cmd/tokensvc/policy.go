@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tokensvc/tokensvc/internal/config"
 	"github.com/tokensvc/tokensvc/internal/policytest"
 )
 
@@ -62,32 +61,4 @@ func printResults(w io.Writer, results []policytest.Result) error {
 		}
 	}
 	return nil
-}
-
-func newPolicyLint(c *common) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "lint", Short: "Say which playbacks of the config file will hurt viewers, and how", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.loadConfig(cmd)
-			if err != nil {
-				return err
-			}
-			found := cfg.Lint()
-			if c.output == "json" {
-				return c.printJSON(map[string][]config.Finding{"findings": found})
-			}
-			if len(found) == 0 {
-				_, err = fmt.Fprintln(c.sys.out, "nothing found")
-				return err
-			}
-			for _, f := range found {
-				if _, err := fmt.Fprintf(c.sys.out, "%s: %s: %s\n", f.Playback, f.Key, f.Message); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	}
-	bindConfig(cmd)
-	return cmd
 }

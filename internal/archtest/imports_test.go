@@ -59,6 +59,7 @@ func matrix() []layer {
 		{folder: "internal/signer", imports: []string{"tokens/...", "keystore/...", "internal/playback", "internal/schemes"}},
 		{folder: "internal/config", imports: []string{"tokens", "keystore", "internal/clientaddr", "internal/entitle/expression", "internal/playback", "internal/schemes", "internal/keyimport"}},
 		{folder: "internal/policytest", imports: []string{"tokens", "internal/config", "internal/entitle", "internal/playback"}},
+		{folder: "internal/policylint", imports: []string{"tokens/...", "keystore", "internal/playback", "internal/schemes"}},
 		{folder: "internal/sandbox", imports: []string{"tokens/...", "internal/schemes"}},
 		{folder: "internal/provider", imports: []string{"tokens"}, external: nothing},
 		{folder: "internal/provider/rest", imports: []string{"tokens", "internal/provider", "internal/obs"}},
@@ -86,7 +87,7 @@ func matrix() []layer {
 		{folder: "internal/bench", imports: []string{"gen/...", "tokens/...", "keystore/...", "internal/..."}},
 
 		{folder: "cmd/tokensvc", imports: []string{
-			"gen/...", "tokens/...", "keystore", "internal/app", "internal/config", "internal/keyimport", "internal/obs", "internal/offline", "internal/playback", "internal/policytest", "internal/schemes",
+			"gen/...", "tokens/...", "keystore", "internal/app", "internal/config", "internal/keyimport", "internal/obs", "internal/offline", "internal/playback", "internal/policylint", "internal/policytest", "internal/schemes",
 		}},
 		{folder: "gen", imports: nothing},
 		{folder: "test", imports: []string{"gen/...", "tokens/...", "keystore/...", "internal/..."}},

@@ -29,7 +29,7 @@ type place struct {
 // replace takes old out and puts next in; either may be nil.
 func (r *routes) replace(old, next *Entry) {
 	if old != nil {
-		for _, at := range old.plainPlaces() {
+		for _, at := range old.Places() {
 			if p, ok := r.at(at); ok {
 				p.entries.Delete(old.ID)
 				p.count--
@@ -40,7 +40,7 @@ func (r *routes) replace(old, next *Entry) {
 		}
 	}
 	if next != nil {
-		for _, at := range next.plainPlaces() {
+		for _, at := range next.Places() {
 			p, ok := r.at(at)
 			if !ok {
 				p = &place{}
@@ -180,8 +180,10 @@ func (e *Entry) places() []string {
 	return places
 }
 
-// plainPlaces returns the places as routes knows them.
-func (e *Entry) plainPlaces() []string {
+// Places returns where an edge that asks looks for the playback's files, in ascending order, with their escapes
+// undone: directories with their final slash, and single paths. Two playbacks that share a directory share what
+// stands in it.
+func (e *Entry) Places() []string {
 	places := e.places()
 	for i, at := range places {
 		places[i] = plainPath(at)
