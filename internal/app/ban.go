@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"path"
 	"strings"
 	"time"
 
@@ -13,6 +12,9 @@ import (
 	"github.com/tokensvc/tokensvc/internal/server"
 	"github.com/tokensvc/tokensvc/keystore"
 )
+
+// banTime is how long a ban lasts: as long as Agora's own, which is longer than any token lives.
+const banTime = 7 * 24 * time.Hour
 
 // banner is a provider that can stop a stream for every viewer.
 type banner interface {
@@ -25,33 +27,36 @@ func (a *App) ban() server.Ban {
 	if a.adapters == nil {
 		return nil
 	}
-	return func(ctx context.Context, t keystore.Target, p *playback.Playback) error {
+	return func(ctx context.Context, t keystore.Target, p *playback.Playback) (until time.Time, err error) {
 		adapter, err := a.adapters.of(t)
 		if err != nil {
-			return err
+			return time.Time{}, err
 		}
 		b, ok := adapter.(banner)
 		if !ok {
-			return fmt.Errorf("%w: provider %s bans no streams", provider.ErrRejected, t.Provider)
+			return time.Time{}, fmt.Errorf("%w: provider %s bans no streams", provider.ErrRejected, t.Provider)
 		}
 		entryPoint, stream, err := streamOf(p.URL)
 		if err != nil {
-			return err
+			return time.Time{}, err
 		}
-		return b.Ban(ctx, entryPoint, stream, time.Time{})
+		until = a.now().Add(banTime).Truncate(time.Second)
+		return until, b.Ban(ctx, entryPoint, stream, until)
 	}
 }
 
-// streamOf reads entry point and stream from a playback URL of Agora's: /{entry}/{stream}, with the
-// extension of HLS or FLV.
+// streamOf reads entry point and stream from a playback URL of Agora's: /{entry}/{stream} over RTMP, with .flv or
+// /playlist.m3u8 behind it over HTTP.
 func streamOf(rawURL string) (entryPoint, stream string, err error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return "", "", fmt.Errorf("%w: the playback's address cannot be read", provider.ErrRejected)
 	}
 	entryPoint, stream, ok := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
-	if ext := path.Ext(stream); ext == ".m3u8" || ext == ".flv" {
-		stream = strings.TrimSuffix(stream, ext)
+	if name, isHLS := strings.CutSuffix(stream, "/playlist.m3u8"); isHLS {
+		stream = name
+	} else {
+		stream = strings.TrimSuffix(stream, ".flv")
 	}
 	if !ok || entryPoint == "" || stream == "" || strings.Contains(stream, "/") {
 		return "", "", fmt.Errorf("%w: the playback's address has not the form /entry/stream", provider.ErrRejected)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	tokensvcv1 "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
@@ -16,8 +17,9 @@ import (
 	"github.com/tokensvc/tokensvc/tokens"
 )
 
-// Ban stops a playback at its provider for every viewer, until the ban is lifted there.
-type Ban func(ctx context.Context, target keystore.Target, p *playback.Playback) error
+// Ban stops a playback at its provider for every viewer, until the time that it returns or until the ban is lifted
+// there.
+type Ban func(ctx context.Context, target keystore.Target, p *playback.Playback) (until time.Time, err error)
 
 // revoking revokes, by whichever call it was asked to, and tells how far a revocation reaches.
 type revoking struct {
@@ -83,6 +85,11 @@ func (s *revoking) revoke(ctx context.Context, o revokeOrder) (*tokensvcv1.Revoc
 	if o.Kind == session.OfPlayback {
 		if p = s.catalogue.Get(o.Subject); p == nil {
 			return nil, refuse(tokens.NotFound, "playback %q does not exist; `tokensvc playbacks list` shows them", tokens.Clip(o.Subject))
+		}
+	}
+	if o.rotate {
+		if err := s.canRotate(ctx, p); err != nil {
+			return nil, err
 		}
 	}
 	if o.ban {
@@ -225,6 +232,15 @@ func (s *revoking) covered(ctx context.Context, kind session.Kind, subject strin
 	return nil
 }
 
+// canRotate refuses a rotation of keys before anything has been revoked.
+func (s *revoking) canRotate(ctx context.Context, p *playback.Entry) error {
+	record, err := s.rotation.keys.get(ctx, p.TargetID)
+	if err != nil {
+		return err
+	}
+	return checkRotated(record.Target)
+}
+
 // canBan refuses a ban before anything has been revoked.
 func (s *revoking) canBan(p *playback.Entry) error {
 	if p.Agora == nil {
@@ -236,44 +252,69 @@ func (s *revoking) canBan(p *playback.Entry) error {
 	return nil
 }
 
-// vendorLayer asks the vendor for what was wanted, and tells what it refuses now.
+// vendorLayer asks the vendor for what was wanted, and tells what it refuses now. What fails keeps it from nothing
+// else.
 func (s *revoking) vendorLayer(ctx context.Context, r *session.Revocation, p *playback.Entry, o revokeOrder) (*tokensvcv1.RevocationLayer, error) {
 	layer := &tokensvcv1.RevocationLayer{Layer: tokensvcv1.Layer_LAYER_VENDOR}
 	layer.Detail = "knows keys and expiries only: it accepts tokens that are out until effective_at; a cookie that it has set for one may let a player go on until the cookie ends"
 	if !r.EffectiveAt.After(r.At.Add(time.Second)) {
 		layer.Detail = "no token is out that it would accept, but for a cookie that it may have set"
 	}
+	var done []string
+	var failed []error
 	if o.rotate {
 		started, err := s.rotation.StartRotation(ctx, &tokensvcv1.StartRotationRequest{TargetId: p.TargetID, Immediate: true})
 		if err != nil {
-			return nil, s.halfDone(r, err)
+			failed = append(failed, err)
+		} else {
+			done = append(done, fmt.Sprintf("operation %s replaces the key of target %q at once: every token of the target ends when it is done, of other viewers and playbacks too; a cookie may let a player go on until it ends",
+				started.GetOperation().GetId(), p.TargetID))
 		}
-		layer.Detail = fmt.Sprintf("operation %s replaces the key of target %q at once: every token of the target ends when it is done, of other viewers and playbacks too; a cookie may let a player go on until it ends",
-			started.GetOperation().GetId(), p.TargetID)
 	}
-	if !o.ban {
-		return layer, nil
+	if o.ban {
+		until, err := s.banStream(ctx, p)
+		if err != nil {
+			failed = append(failed, err)
+		} else {
+			layer.Refuses = true
+			done = append(done, fmt.Sprintf("the stream is banned for every viewer until %s, or until the ban is lifted at the provider, which lifting the revocation does not do",
+				until.UTC().Format(time.RFC3339)))
+		}
 	}
-	snapshot, err := s.signer.Snapshot()
-	if err != nil {
-		return nil, s.halfDone(r, err)
+	if len(failed) > 0 {
+		return nil, halfDone(r, done, failed)
 	}
-	target := snapshot.Target(p.TargetID)
-	if target == nil {
-		return nil, s.halfDone(r, refuse(tokens.NotFound, "target %q of the playback does not exist", p.TargetID))
+	if len(done) > 0 {
+		layer.Detail = strings.Join(done, "; ")
 	}
-	if err := s.ban(ctx, target.Target, &p.Playback); err != nil {
-		s.log.WarnContext(ctx, "stream not banned", "playback", p.ID, "error", err)
-		return nil, s.halfDone(r, refuse(tokens.ProviderFailed, "the provider did not ban the stream of playback %q; the log of the service says why", p.ID))
-	}
-	layer.Refuses, layer.Detail = true, "the stream is banned for every viewer until the ban is lifted at the provider"
 	return layer, nil
 }
 
-// halfDone says that the service refuses by itself, whatever the vendor has done.
-func (s *revoking) halfDone(r *session.Revocation, err error) error {
-	d := describe(err)
-	return refuse(d.reason, "revocation %s holds here, %d sessions ended; but %s", r.ID, r.SessionsEnded, d.message)
+// banStream has the provider stop the stream of a playback. The vendor's words stay in the log.
+func (s *revoking) banStream(ctx context.Context, p *playback.Entry) (until time.Time, err error) {
+	snapshot, err := s.signer.Snapshot()
+	if err != nil {
+		return time.Time{}, err
+	}
+	target := snapshot.Target(p.TargetID)
+	if target == nil {
+		return time.Time{}, refuse(tokens.NotFound, "target %q of the playback does not exist", p.TargetID)
+	}
+	if until, err = s.ban(ctx, target.Target, &p.Playback); err != nil {
+		s.log.WarnContext(ctx, "stream not banned", "playback", p.ID, "error", err)
+		return time.Time{}, refuse(tokens.ProviderFailed, "the provider did not confirm the ban of the stream of playback %q; the log of the service says why", p.ID)
+	}
+	return until, nil
+}
+
+// halfDone says that the service refuses by itself, and what else was done, whatever has failed.
+func halfDone(r *session.Revocation, done []string, failed []error) error {
+	did := append([]string{fmt.Sprintf("revocation %s holds here, %d sessions ended", r.ID, r.SessionsEnded)}, done...)
+	faults := make([]string, len(failed))
+	for i, err := range failed {
+		faults[i] = describe(err).message
+	}
+	return refuse(describe(failed[0]).reason, "%s; but %s", strings.Join(did, "; "), strings.Join(faults, "; and "))
 }
 
 func signLayer(r *session.Revocation) *tokensvcv1.RevocationLayer {
@@ -300,6 +341,8 @@ func refreshLayer(r *session.Revocation) *tokensvcv1.RevocationLayer {
 func edgeLayer(r *session.Revocation, unseen bool) *tokensvcv1.RevocationLayer {
 	layer := &tokensvcv1.RevocationLayer{Layer: tokensvcv1.Layer_LAYER_EDGE, Refuses: true}
 	switch {
+	case r.Kind == session.OfPlayback && r.Holds && unseen:
+		layer.Detail = "edges that ask refuse the playback within a second, for as long as it is held; when that ends before effective_at, a token without a session plays again until then"
 	case r.Kind == session.OfPlayback && r.Holds:
 		layer.Detail = "edges that ask refuse the playback within a second"
 	case unseen:
