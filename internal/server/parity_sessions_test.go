@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -46,11 +47,29 @@ func (d *drawer) sessionPolicy() *pb.SessionPolicy {
 	return p
 }
 
+// signMany draws a batch with at most one item that opens a session: a service opens those of a batch in any order.
+func (d *drawer) signMany() *pb.BatchSignPlaybackRequest {
+	batch, opens := &pb.BatchSignPlaybackRequest{}, false
+	for range rapid.IntRange(0, 5).Draw(d.T, "items") {
+		item := d.signOne()
+		if item.GetId() == "wowza" || slices.Contains(d.counted, item.GetId()) {
+			if opens {
+				continue
+			}
+			opens = true
+		}
+		batch.Requests = append(batch.Requests, item)
+	}
+	return batch
+}
+
 // ofSessions draws a call of SessionService, or the policy of a playback that opens sessions.
 func (d *drawer) ofSessions() proto.Message {
 	switch rapid.IntRange(0, 9).Draw(d.T, "of sessions") {
 	case 0:
-		return &pb.UpdatePlaybackRequest{Playback: &pb.Playback{Id: d.playback(), Sessions: d.sessionPolicy()}}
+		id := d.playback()
+		d.counted = append(d.counted, id)
+		return &pb.UpdatePlaybackRequest{Playback: &pb.Playback{Id: id, Sessions: d.sessionPolicy()}}
 	case 1:
 		return &pb.GetSessionRequest{Id: d.session()}
 	case 2:

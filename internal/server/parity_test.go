@@ -100,6 +100,7 @@ type drawer struct {
 	ids       []string // of grants
 
 	sessions, revocations []string // their ids
+	counted               []string // playbacks that may open sessions, beside wowza
 }
 
 // remember keeps what later requests can use.
@@ -190,11 +191,7 @@ func (d *drawer) request() proto.Message {
 	case 0, 1:
 		return d.signOne()
 	case 2:
-		batch := &pb.BatchSignPlaybackRequest{}
-		for range rapid.IntRange(0, 5).Draw(d.T, "items") {
-			batch.Requests = append(batch.Requests, d.signOne())
-		}
-		return batch
+		return d.signMany()
 	case 3:
 		return &pb.CreatePlaybackRequest{Playback: d.playbackMessage(false)}
 	case 4:
