@@ -92,6 +92,10 @@ func TestRotationIsPlannedOpenedAndListed(t *testing.T) {
 		got.GetOutcome() != pb.OperationOutcome_OPERATION_OUTCOME_SUPERSEDED || second.GetNextPageToken() != "" {
 		t.Errorf("pages %v and %v", first, second)
 	}
+	overHTTP := e.do(t, http.MethodGet, "/v1/operations?target_id=stage", nil)
+	if overHTTP.code != http.StatusOK || !strings.Contains(string(overHTTP.body), opened.Operation.ID) || !strings.Contains(string(overHTTP.body), now.GetOperation().GetId()) {
+		t.Errorf("over HTTP: %d %s", overHTTP.code, overHTTP.body)
+	}
 	got, err := e.rotation.GetOperation(t.Context(), &pb.GetOperationRequest{Id: opened.Operation.ID})
 	if err != nil || got.GetOperation().GetCloseTime() == nil {
 		t.Errorf("%v, %v", got, err)

@@ -232,7 +232,7 @@ func (s *Server) routes(gateway http.Handler, extra map[string]http.Handler) htt
 	for pattern, h := range extra {
 		mux.Handle(pattern, h)
 	}
-	mux.Handle("GET /v1/operations/", unhurried(gateway))
+	mux.Handle("GET /v1/operations/{watched}", unhurried(gateway))
 	mux.Handle("/", gateway)
 	return mux
 }
