@@ -89,7 +89,7 @@ type Grant struct {
 	Limits  Limits
 	OrderID string
 	State   State
-	// Plays is how many sessions were opened under it.
+	// Plays is how many sessions were opened under it, where MaxPlays limits them.
 	Plays int
 	// IdempotencyKey names the purchase; empty where the caller gave none.
 	IdempotencyKey string

@@ -104,7 +104,8 @@ type Grant struct {
 	OrderId string `protobuf:"bytes,8,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
 	// Output only.
 	State GrantState `protobuf:"varint,9,opt,name=state,proto3,enum=tokensvc.v1.GrantState" json:"state,omitempty"`
-	// How many plays it has paid for: sessions opened, refreshes not counted. Output only.
+	// How many plays it has paid for: sessions opened, refreshes not counted. Counted where max_plays limits them.
+	// Output only.
 	Plays int32 `protobuf:"varint,10,opt,name=plays,proto3" json:"plays,omitempty"`
 	// Output only.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`

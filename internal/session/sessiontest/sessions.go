@@ -145,6 +145,7 @@ func testGrantLimits(t *testing.T, h *harness) {
 		h.open(t, want{grant: grant}, session.Bounds{Plays: 2})
 	}
 	refused("plays of the grant", want{grant: grant}, session.Bounds{Plays: 2})
+	h.open(t, want{grant: grant}, session.Bounds{}) // counts where plays are limited
 	h.open(t, want{grant: grant}, session.Bounds{Plays: 3})
 
 	grant = h.grant(t, "ada")

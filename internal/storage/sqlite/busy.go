@@ -18,14 +18,31 @@ func isBusy(err error) bool {
 
 // isDriver reports whether the database itself failed.
 func isDriver(err error) bool {
-	_, ok := errors.AsType[*sqlite.Error](err)
+	_, ok := codeOf(err)
 	return ok
 }
 
 // hasCode compares the primary result code.
 func hasCode(err error, code int) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == code
+	is, ok := codeOf(err)
+	return ok && is&0xff == code
+}
+
+// isExactly compares the extended result code.
+func isExactly(err error, code int) bool {
+	is, ok := codeOf(err)
+	return ok && is == code
+}
+
+// codeOf returns the extended result code of an error of the database.
+func codeOf(err error) (code int, ok bool) {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code(), true
+	}
+	if e, ok := errors.AsType[*connError](err); ok {
+		return e.code, true
+	}
+	return 0, false
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -37,10 +54,4 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// isExactly compares the extended result code.
-func isExactly(err error, code int) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && e.Code() == code
 }

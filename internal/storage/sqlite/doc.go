@@ -13,6 +13,9 @@
 // The bytes of a destroyed key leave the file's pages with the change, and the write-ahead log when it is
 // next reset, at the latest when the last process closes the file. They are sealed all the while.
 //
-// The package owns the schema and its migrations. It imports the contracts that it implements, the driver and
-// the migration library.
+// What comes by the thousand goes past database/sql, on connections of its own to the same engine: see conn and
+// group. All the rest uses database/sql.
+//
+// The package owns the schema and its migrations. It imports the contracts that it implements, the two doors to
+// the engine and the migration library.
 package sqlite

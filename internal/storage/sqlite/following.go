@@ -1,7 +1,5 @@
 package sqlite
 
-import "context"
-
 // following is what the sessions of one transaction have in common, read once for all of them.
 type following struct {
 	revision int64 // the last one given
@@ -10,12 +8,12 @@ type following struct {
 }
 
 // follow returns what the transaction's sessions have in common. Nobody else writes meanwhile.
-func (t *groupTx) follow(ctx context.Context) (*following, error) {
+func (t *groupTx) follow() (*following, error) {
 	if t.following != nil {
 		return t.following, nil
 	}
 	var f following
-	err := t.QueryRowContext(ctx, `SELECT value, EXISTS (SELECT 1 FROM revocations WHERE holds = 1 AND lifted_at IS NULL) FROM counters WHERE name = 'session'`).
+	err := t.row(`SELECT value, EXISTS (SELECT 1 FROM revocations WHERE holds = 1 AND lifted_at IS NULL) FROM counters WHERE name = 'session'`).
 		Scan(&f.revision, &f.anyHold)
 	if err != nil {
 		return nil, err
@@ -25,8 +23,8 @@ func (t *groupTx) follow(ctx context.Context) (*following, error) {
 }
 
 // nextRevision gives a change of a session its revision. One that is undone leaves a gap.
-func (t *groupTx) nextRevision(ctx context.Context) (int64, error) {
-	f, err := t.follow(ctx)
+func (t *groupTx) nextRevision() (int64, error) {
+	f, err := t.follow()
 	if err != nil {
 		return 0, err
 	}
@@ -36,10 +34,10 @@ func (t *groupTx) nextRevision(ctx context.Context) (int64, error) {
 }
 
 // keepRevision writes the last revision given.
-func (t *groupTx) keepRevision(ctx context.Context) error {
+func (t *groupTx) keepRevision() error {
 	if t.following == nil || !t.following.given {
 		return nil
 	}
-	_, err := t.ExecContext(ctx, `UPDATE counters SET value = ? WHERE name = 'session'`, t.following.revision)
+	_, err := t.exec(`UPDATE counters SET value = ? WHERE name = 'session'`, t.following.revision)
 	return err
 }

@@ -28,21 +28,20 @@ const (
 	// The index holds the grants of a viewer for a playback in the order in which they cease to count, so that
 	// those that do, the last, are found among any number of those that did. SQLite would plan a statement anew
 	// for every value of a LIMIT that is a bare parameter.
-	grantsFor = `SELECT ` + grantColumns + ` FROM grants WHERE id IN (
-		SELECT id FROM (SELECT id FROM grants WHERE viewer = ?1 AND playback = ?2 AND product IS NULL ORDER BY ` + until + ` DESC LIMIT ?3 + 0)
-		UNION ALL
-		SELECT id FROM (SELECT id FROM grants WHERE viewer = ?1 AND playback IS NULL
-			AND product IN (SELECT product FROM product_playbacks WHERE playback = ?2) ORDER BY ` + until + ` DESC LIMIT ?3 + 0))`
-	until = `coalesce(revoked_at, end_at, 9223372036854775807)`
+	ownGrants     = `SELECT ` + grantColumns + ` FROM grants WHERE viewer = ? AND playback = ? AND product IS NULL ORDER BY ` + until + ` DESC LIMIT ? + 0`
+	productGrants = `SELECT ` + grantColumns + ` FROM grants WHERE viewer = ? AND playback IS NULL
+		AND product IN (SELECT product FROM product_playbacks WHERE playback = ?) ORDER BY ` + until + ` DESC LIMIT ? + 0`
+	inProducts = `SELECT EXISTS (SELECT 1 FROM product_playbacks WHERE playback = ?)`
+	until      = `coalesce(revoked_at, end_at, 9223372036854775807)`
 )
 
 // CreateGrants adds grants in one transaction, which it may share with other callers.
 func (s *Store) CreateGrants(ctx context.Context, grants []entitle.Grant) (created []entitle.Created, err error) {
-	err = s.groupWrite(ctx, func(ctx context.Context, tx *groupTx) error {
+	err = s.groupWrite(ctx, func(tx *groupTx) error {
 		created = make([]entitle.Created, len(grants))
 		subjects := subjects{}
 		for i := range grants {
-			one, err := createGrant(ctx, tx, &grants[i], subjects)
+			one, err := createGrant(tx, &grants[i], subjects)
 			if breaks(err) {
 				return err
 			}
@@ -56,8 +55,8 @@ func (s *Store) CreateGrants(ctx context.Context, grants []entitle.Grant) (creat
 	return result(created, err, "create %d grants", len(grants))
 }
 
-func createGrant(ctx context.Context, tx *groupTx, g *entitle.Grant, known subjects) (entitle.Created, error) {
-	refused := known.check(ctx, tx, g)
+func createGrant(tx *groupTx, g *entitle.Grant, known subjects) (entitle.Created, error) {
+	refused := known.check(tx, g)
 	if breaks(refused) {
 		return entitle.Created{}, refused
 	}
@@ -66,22 +65,22 @@ func createGrant(ctx context.Context, tx *groupTx, g *entitle.Grant, known subje
 		if err != nil {
 			return entitle.Created{}, err
 		}
-		inserted, err := tx.ExecContext(ctx, insertGrant, values...)
+		inserted, err := tx.exec(insertGrant, values...)
 		switch {
 		case isExactly(err, sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY):
 			return entitle.Created{}, fmt.Errorf("%w: the id %s is taken", keystore.ErrConflict, g.ID)
 		case err != nil:
 			return entitle.Created{}, err
 		}
-		if n, err := inserted.RowsAffected(); err != nil || n == 1 {
-			return entitle.Created{Grant: asStored(*g)}, err
+		if inserted == 1 {
+			return entitle.Created{Grant: asStored(*g)}, nil
 		}
 	}
 	if g.IdempotencyKey == "" {
 		return entitle.Created{}, refused
 	}
 	// What was made once is not refused for what has changed since.
-	first, err := scanGrant(tx.QueryRowContext(ctx, grantByKey, g.IdempotencyKey))
+	first, err := scanGrant(tx.row(grantByKey, g.IdempotencyKey))
 	asked := asStored(*g)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -99,7 +98,7 @@ func createGrant(ctx context.Context, tx *groupTx, g *entitle.Grant, known subje
 type subjects map[string]bool
 
 // check refuses a grant that would never count, or is for nothing that there is.
-func (known subjects) check(ctx context.Context, tx *groupTx, g *entitle.Grant) error {
+func (known subjects) check(tx *groupTx, g *entitle.Grant) error {
 	if !g.End.IsZero() && !g.End.After(g.CreatedAt) {
 		return entitle.ErrEnded
 	}
@@ -109,7 +108,7 @@ func (known subjects) check(ctx context.Context, tx *groupTx, g *entitle.Grant) 
 	}
 	there, ok := known[kind+id]
 	if !ok {
-		if err := tx.QueryRowContext(ctx, text, id).Scan(&there); err != nil {
+		if err := tx.row(text, id).Scan(&there); err != nil {
 			return err
 		}
 		known[kind+id] = there
@@ -227,8 +226,16 @@ func (s *Store) Grants(ctx context.Context, f entitle.Filter, p keystore.Page) (
 // GrantsFor returns the grants of a viewer for a playback.
 func (s *Store) GrantsFor(ctx context.Context, viewer, playback string, now time.Time, most int) ([]entitle.Grant, error) {
 	var all []entitle.Grant
-	err := s.quickRead(ctx, func(ctx context.Context, tx *groupTx) (err error) {
-		all, err = query(ctx, tx, scanGrant, grantsFor, viewer, playback, most)
+	err := s.quickRead(ctx, func(tx *groupTx) (err error) {
+		if all, err = list(tx.conn, scanGrant, ownGrants, viewer, playback, most); err != nil {
+			return err
+		}
+		sold := false
+		if err := tx.row(inProducts, playback).Scan(&sold); err != nil || !sold {
+			return err
+		}
+		ofProducts, err := list(tx.conn, scanGrant, productGrants, viewer, playback, most)
+		all = append(all, ofProducts...)
 		return err
 	})
 	if err != nil {

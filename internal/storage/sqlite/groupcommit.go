@@ -2,9 +2,9 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	sqlitelib "modernc.org/sqlite/lib"
@@ -16,25 +16,25 @@ const (
 	// maxWrites bounds how many callers wait for one commit.
 	maxWrites = 128
 	// maxReads bounds how many callers share one state of the store.
-	maxReads = 16
+	maxReads = 64
 )
 
 var errClosed = fmt.Errorf("%w: the store is closed", keystore.ErrUnavailable)
 
 // group runs the work of many callers in one transaction, on a connection of its own.
 type group struct {
-	db    *sql.DB
-	begin string        // the statement
-	most  int           // callers in a transaction
-	turn  chan struct{} // held meanwhile; nil for those who only read
-	jobs  chan *job
-	ended chan struct{}
-	tx    *groupTx // nil until there is a connection
+	connect func() (*conn, error)
+	begin   string        // the statement
+	most    int           // callers in a transaction
+	turn    chan struct{} // held meanwhile; nil for those who only read
+	jobs    chan *job
+	ended   chan struct{}
+	tx      *groupTx // nil until there is a connection
 }
 
 // job is the work of one caller.
 type job struct {
-	fn    func(context.Context, *groupTx) error
+	fn    func(*groupTx) error
 	taken atomic.Bool // by the writer, or by a caller who has given up
 	done  chan error
 	// panicked is what fn panicked with.
@@ -45,34 +45,34 @@ type job struct {
 // which a power cut may take the last. What it has acknowledged outlives the process. The machine may lose what
 // the log had not reached the disk with, at most back to the last checkpoint or change of a key; never a part of
 // a transaction.
-func newWriter(db *sql.DB, turn chan struct{}) *group {
-	return &group{db: db, begin: `BEGIN IMMEDIATE`, most: maxWrites, turn: turn, jobs: make(chan *job), ended: make(chan struct{})}
+func newWriter(connect func() (*conn, error), turn chan struct{}) *group {
+	return &group{connect: connect, begin: `BEGIN IMMEDIATE`, most: maxWrites, turn: turn, jobs: make(chan *job), ended: make(chan struct{})}
 }
 
 // newReaders returns groups that answer short questions and share their callers. What they have in memory of the
 // file ends with every commit of others, so that each answer alone would read it anew.
-func newReaders(db *sql.DB, conns int) []*group {
+func newReaders(connect func() (*conn, error), conns int) []*group {
 	all, jobs := make([]*group, conns), make(chan *job)
 	for i := range all {
-		all[i] = &group{db: db, begin: `BEGIN`, most: maxReads, jobs: jobs, ended: make(chan struct{})}
+		all[i] = &group{connect: connect, begin: `BEGIN`, most: maxReads, jobs: jobs, ended: make(chan struct{})}
 	}
 	return all
 }
 
 // groupWrite runs fn in a transaction that it shares with other callers. What fn did is committed when
-// groupWrite returns nil, and undone otherwise; what others did does not depend on it. fn uses the context
-// that it is given, which does not end with ctx; it must be short, and may run twice.
-func (s *Store) groupWrite(ctx context.Context, fn func(context.Context, *groupTx) error) error {
+// groupWrite returns nil, and undone otherwise; what others did does not depend on it. fn does not end with ctx;
+// it must be short, and may run twice.
+func (s *Store) groupWrite(ctx context.Context, fn func(*groupTx) error) error {
 	return s.group.do(ctx, fn)
 }
 
 // quickRead runs fn, which reads a few rows by an index, on a state of the store that is no older than the call.
 // What has begun runs to its end: to watch ctx meanwhile costs as much as the answer. fn may run twice.
-func (s *Store) quickRead(ctx context.Context, fn func(context.Context, *groupTx) error) error {
+func (s *Store) quickRead(ctx context.Context, fn func(*groupTx) error) error {
 	return s.quick[0].do(ctx, fn)
 }
 
-func (g *group) do(ctx context.Context, fn func(context.Context, *groupTx) error) error {
+func (g *group) do(ctx context.Context, fn func(*groupTx) error) error {
 	j := &job{fn: fn, done: make(chan error, 1)}
 	select {
 	case g.jobs <- j:
@@ -105,27 +105,32 @@ func (g *group) run(ctx context.Context) {
 			g.drop()
 			return
 		case j := <-g.jobs:
-			g.serve(context.WithoutCancel(ctx), g.gather(j))
+			g.serve(g.gather(j))
 		}
 	}
 }
 
-// gather adds to the first job those that wait behind it.
+// gather adds to the first job those that wait behind it, and those of callers who are about to ask: it lets
+// everybody run who can, as long as that brings more.
 func (g *group) gather(first *job) []*job {
-	jobs := []*job{first}
+	jobs, before := []*job{first}, 0
 	for len(jobs) < g.most {
 		select {
 		case j := <-g.jobs:
 			jobs = append(jobs, j)
 		default:
-			return jobs
+			if len(jobs) == before {
+				return jobs
+			}
+			before = len(jobs)
+			runtime.Gosched()
 		}
 	}
 	return jobs
 }
 
 // serve runs jobs in one transaction. A job that breaks the transaction is left out of the next try.
-func (g *group) serve(ctx context.Context, jobs []*job) {
+func (g *group) serve(jobs []*job) {
 	if g.turn != nil {
 		g.turn <- struct{}{}
 		defer func() { <-g.turn }()
@@ -133,7 +138,7 @@ func (g *group) serve(ctx context.Context, jobs []*job) {
 	jobs = take(jobs)
 	for len(jobs) > 0 {
 		results := make([]error, len(jobs))
-		broken, err := g.attempt(ctx, jobs, results)
+		broken, err := g.attempt(jobs, results)
 		if err != nil && broken < 0 {
 			for i := range results {
 				results[i] = errors.Join(results[i], err)
@@ -165,23 +170,23 @@ func take(jobs []*job) []*job {
 // of one that cost the others their work comes with its index, and nothing is committed; with the index
 // -1, the error is everybody's. A job is hardly ever refused after it has written: only then does all begin
 // anew with a savepoint for each, which would cost every time what two of its statements do.
-func (g *group) attempt(ctx context.Context, jobs []*job, results []error) (broken int, err error) {
-	broken, err = g.try(ctx, jobs, results, (*groupTx).straight)
+func (g *group) attempt(jobs []*job, results []error) (broken int, err error) {
+	broken, err = g.try(jobs, results, (*groupTx).straight)
 	if !errors.Is(err, errHalfWritten) {
 		return broken, err
 	}
-	if _, err := g.tx.ExecContext(ctx, `ROLLBACK`); err != nil {
+	if err := g.tx.run(`ROLLBACK`); err != nil {
 		g.drop()
 	}
-	return g.try(ctx, jobs, results, (*groupTx).guarded)
+	return g.try(jobs, results, (*groupTx).guarded)
 }
 
-func (g *group) try(ctx context.Context, jobs []*job, results []error, run func(*groupTx, context.Context, *job) error) (broken int, err error) {
-	if err := g.open(ctx); err != nil {
+func (g *group) try(jobs []*job, results []error, run func(*groupTx, *job) error) (broken int, err error) {
+	if err := g.open(); err != nil {
 		return -1, err
 	}
 	for i, j := range jobs {
-		err := run(g.tx, ctx, j)
+		err := run(g.tx, j)
 		if errors.Is(err, errHalfWritten) {
 			return -1, err
 		}
@@ -191,11 +196,11 @@ func (g *group) try(ctx context.Context, jobs []*job, results []error, run func(
 		}
 		results[i] = err
 	}
-	if err := g.tx.keepRevision(ctx); err != nil {
+	if err := g.tx.keepRevision(); err != nil {
 		g.drop()
 		return -1, err
 	}
-	if _, err := g.tx.ExecContext(ctx, `COMMIT`); err != nil {
+	if err := g.tx.run(`COMMIT`); err != nil {
 		g.drop()
 		return -1, fmt.Errorf("commit: %w", err)
 	}
@@ -203,15 +208,15 @@ func (g *group) try(ctx context.Context, jobs []*job, results []error, run func(
 }
 
 // open begins a transaction; a writer's holds the write lock.
-func (g *group) open(ctx context.Context) error {
+func (g *group) open() error {
 	if g.tx == nil {
-		conn, err := g.db.Conn(ctx)
+		c, err := g.connect()
 		if err != nil {
 			return err
 		}
-		g.tx = &groupTx{prepared: newPrepared(conn)}
+		g.tx = &groupTx{conn: c}
 	}
-	if _, err := g.tx.ExecContext(ctx, g.begin); err != nil {
+	if err := g.tx.run(g.begin); err != nil {
 		g.drop()
 		if isBusy(err) {
 			return fmt.Errorf("%w: another process writes to it and does not finish (%w)", keystore.ErrUnavailable, err)
@@ -227,8 +232,7 @@ func (g *group) drop() {
 	if g.tx == nil {
 		return
 	}
-	_, _ = g.tx.conn.ExecContext(context.Background(), `ROLLBACK`) // fails where nothing is open
-	g.tx.close()
+	_ = g.tx.Close() // it rolls back; nothing depends on more
 	g.tx = nil
 }
 
@@ -240,30 +244,26 @@ func breaks(err error) bool {
 
 // groupTx is a transaction of a group.
 type groupTx struct {
-	*prepared
+	*conn
 
 	following *following // nil until the transaction asks
 	wrote     bool       // since it was last set to false
 }
 
-// ExecContext runs a statement.
-func (t *groupTx) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	done, err := t.prepared.ExecContext(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	n, err := done.RowsAffected()
-	t.wrote = t.wrote || n > 0
-	return done, err
+// exec shadows that of conn to notice what changes.
+func (t *groupTx) exec(text string, args ...any) (changed int, err error) {
+	changed, err = t.conn.exec(text, args...)
+	t.wrote = t.wrote || changed > 0
+	return changed, err
 }
 
 // errHalfWritten: a job was refused after it had written.
 var errHalfWritten = errors.New("refused half-way")
 
 // straight runs a job whose error leaves nothing to undo; with errHalfWritten, it does.
-func (t *groupTx) straight(ctx context.Context, j *job) error {
+func (t *groupTx) straight(j *job) error {
 	t.wrote = false
-	err := j.run(ctx, t)
+	err := j.run(t)
 	if err != nil && t.wrote && !breaks(err) {
 		return errHalfWritten
 	}
@@ -271,33 +271,33 @@ func (t *groupTx) straight(ctx context.Context, j *job) error {
 }
 
 // guarded runs a job so that its error undoes its own work alone.
-func (t *groupTx) guarded(ctx context.Context, j *job) error {
-	if _, err := t.ExecContext(ctx, `SAVEPOINT one`); err != nil {
+func (t *groupTx) guarded(j *job) error {
+	if err := t.run(`SAVEPOINT one`); err != nil {
 		return err
 	}
-	err := j.run(ctx, t)
+	err := j.run(t)
 	if err != nil {
 		if breaks(err) {
 			return err
 		}
-		if _, undo := t.ExecContext(ctx, `ROLLBACK TO one`); undo != nil {
+		if undo := t.run(`ROLLBACK TO one`); undo != nil {
 			return errors.Join(err, undo)
 		}
 	}
-	if _, release := t.ExecContext(ctx, `RELEASE one`); release != nil {
+	if release := t.run(`RELEASE one`); release != nil {
 		return errors.Join(err, release)
 	}
 	return err
 }
 
-func (j *job) run(ctx context.Context, tx *groupTx) (err error) {
+func (j *job) run(tx *groupTx) (err error) {
 	j.panicked = nil
 	defer func() {
 		if r := recover(); r != nil {
 			j.panicked, err = r, errPanicked
 		}
 	}()
-	return j.fn(ctx, tx)
+	return j.fn(tx)
 }
 
 var errPanicked = errors.New("panic in a transaction")

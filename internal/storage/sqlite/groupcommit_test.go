@@ -26,8 +26,8 @@ func openForGroups(t *testing.T, path string) *Store {
 
 var errRefused = errors.New("refused")
 
-func insertProduct(ctx context.Context, tx *groupTx, id string) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO products (id, description, created_at, updated_at) VALUES (?, '', 0, 0)`, id)
+func insertProduct(tx *groupTx, id string) error {
+	_, err := tx.exec(`INSERT INTO products (id, description, created_at, updated_at) VALUES (?, '', 0, 0)`, id)
 	return err
 }
 
@@ -44,21 +44,21 @@ func TestGroupedWritesStandAlone(t *testing.T) {
 				var got, want error
 				switch n % 5 {
 				case 0, 1:
-					got = s.groupWrite(t.Context(), func(ctx context.Context, tx *groupTx) error { return insertProduct(ctx, tx, id) })
+					got = s.groupWrite(t.Context(), func(tx *groupTx) error { return insertProduct(tx, id) })
 				case 2:
 					want = errRefused
-					got = s.groupWrite(t.Context(), func(ctx context.Context, tx *groupTx) error {
-						return errors.Join(insertProduct(ctx, tx, id), errRefused)
+					got = s.groupWrite(t.Context(), func(tx *groupTx) error {
+						return errors.Join(insertProduct(tx, id), errRefused)
 					})
 				case 3:
-					err := s.groupWrite(t.Context(), func(ctx context.Context, tx *groupTx) error {
-						if err := insertProduct(ctx, tx, id); err != nil {
+					err := s.groupWrite(t.Context(), func(tx *groupTx) error {
+						if err := insertProduct(tx, id); err != nil {
 							return err
 						}
 						if n%2 == 0 {
-							return insertProduct(ctx, tx, id) // twice the same id
+							return insertProduct(tx, id) // twice the same id
 						}
-						_, err := tx.ExecContext(ctx, `INSERT INTO nowhere VALUES (1)`)
+						_, err := tx.exec(`INSERT INTO nowhere VALUES (1)`)
 						return err
 					})
 					if err == nil {
@@ -70,8 +70,8 @@ func TestGroupedWritesStandAlone(t *testing.T) {
 							t.Errorf("%s: recovered %v", id, r)
 						}
 					}()
-					_ = s.groupWrite(t.Context(), func(ctx context.Context, tx *groupTx) error {
-						_ = insertProduct(ctx, tx, id)
+					_ = s.groupWrite(t.Context(), func(tx *groupTx) error {
+						_ = insertProduct(tx, id)
 						panic("broken")
 					})
 					t.Errorf("%s: no panic", id)
@@ -106,10 +106,10 @@ func TestGroupedWriteOfACallerWhoLeaves(t *testing.T) {
 	var first sync.WaitGroup
 	ctx, leave := context.WithCancel(t.Context())
 	first.Go(func() {
-		err := s.groupWrite(ctx, func(ctx context.Context, tx *groupTx) error {
+		err := s.groupWrite(ctx, func(tx *groupTx) error {
 			close(begun)
 			<-goOn
-			return insertProduct(ctx, tx, "stays")
+			return insertProduct(tx, "stays")
 		})
 		if err != nil {
 			t.Errorf("written, and then: %v", err)
@@ -117,7 +117,7 @@ func TestGroupedWriteOfACallerWhoLeaves(t *testing.T) {
 	})
 	<-begun
 	leave()
-	if err := s.groupWrite(ctx, func(ctx context.Context, tx *groupTx) error { return insertProduct(ctx, tx, "never") }); !errors.Is(err, context.Canceled) {
+	if err := s.groupWrite(ctx, func(tx *groupTx) error { return insertProduct(tx, "never") }); !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller who has left: %v", err)
 	}
 	close(goOn)
@@ -138,7 +138,7 @@ func TestGroupedWriteAfterClose(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.groupWrite(t.Context(), func(context.Context, *groupTx) error { return nil }); !errors.Is(err, errClosed) {
+	if err := s.groupWrite(t.Context(), func(*groupTx) error { return nil }); !errors.Is(err, errClosed) {
 		t.Errorf("got %v", err)
 	}
 }

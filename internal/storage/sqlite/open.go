@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
@@ -90,7 +89,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	} else {
 		path = "/" + rand.Text() // a memory file whose name begins with "/" is shared within the process
 	}
-	s, err := connect(path, inMemory, o)
+	s, err := open(path, inMemory, o)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
@@ -140,24 +139,22 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func connect(path string, inMemory bool, o Options) (*Store, error) {
+func open(path string, inMemory bool, o Options) (*Store, error) {
 	writeDSN := dsn(path, inMemory, o, writeSynced)
 	writer, err := openPool(writeDSN, 1)
 	if err != nil {
 		return nil, err
 	}
-	reader, err := openPool(dsn(path, inMemory, o, readOnly), readConns+quickConns+1) // one for the watcher
+	reader, err := openPool(dsn(path, inMemory, o, readOnly), readConns+1) // one for the watcher
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
-	grouped, err := openPool(dsn(path, inMemory, o, writeMany), 1)
-	if err != nil {
-		return nil, errors.Join(err, writer.Close(), reader.Close())
-	}
+	uri := fileURI(path, inMemory, url.Values{})
 	turn := make(chan struct{}, 1)
 	return &Store{
-		now: o.Now, writer: writer, reader: reader, quick: newReaders(reader, quickConns), group: newWriter(grouped, turn), turn: turn,
-		writeDSN: writeDSN, close: func() {},
+		now: o.Now, writer: writer, reader: reader, turn: turn, writeDSN: writeDSN, close: func() {},
+		quick: newReaders(func() (*conn, error) { return connect(uri, pragmas(o, readOnly)) }, quickConns),
+		group: newWriter(func() (*conn, error) { return connect(uri, pragmas(o, writeMany)) }, turn),
 	}, nil
 }
 
@@ -183,34 +180,43 @@ const (
 )
 
 func dsn(path string, inMemory bool, o Options, u use) string {
-	q := url.Values{}
-	q.Set("_busy_timeout", strconv.FormatInt(o.BusyTimeout.Milliseconds(), 10))
-	q.Set("_foreign_keys", "on")
-	q.Set("_defensive", "1")
-	q.Set("_dqs", "0")
-	q.Add("_pragma", "trusted_schema(off)")
-	q.Add("_pragma", "temp_store(memory)")
-	switch u {
-	case writeSynced:
+	q := url.Values{"_defensive": {"1"}, "_dqs": {"0"}, "_pragma": pragmas(o, u)}
+	if u == writeSynced {
 		q.Set("_txlock", "immediate")
-		q.Set("_synchronous", "full")
-		q.Add("_pragma", "secure_delete(on)") // destroyed secrets leave the file's pages
-	case writeMany:
-		q.Set("_synchronous", "normal")
-		q.Add("_pragma", "cache_size(-65536)")       // KiB: rows come in the order of time, and go all over the indexes
-		q.Add("_pragma", "wal_autocheckpoint(8192)") // pages: many of them are written again before that
-	case readOnly:
-		q.Set("_query_only", "on")
-		q.Add("_pragma", "cache_size(-16384)") // KiB: the inner pages of the indexes of a million grants
 	}
-	if o.Unsynced && u != readOnly {
-		q.Set("_synchronous", "off")
-	}
+	return fileURI(path, inMemory, q)
+}
+
+func fileURI(path string, inMemory bool, q url.Values) string {
 	if inMemory {
 		q.Set("vfs", "memdb")
 	}
 	name := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
 	return name.String()
+}
+
+// pragmas are the settings of a connection.
+func pragmas(o Options, u use) []string {
+	all := []string{
+		fmt.Sprintf("busy_timeout(%d)", o.BusyTimeout.Milliseconds()), "foreign_keys(on)", "trusted_schema(off)", "temp_store(memory)",
+	}
+	synchronous := "synchronous(full)"
+	switch u {
+	case writeSynced:
+		all = append(all, "secure_delete(on)") // destroyed secrets leave the file's pages
+	case writeMany:
+		synchronous = "synchronous(normal)"
+		all = append(all,
+			"cache_size(-65536)",       // KiB: rows come in the order of time, and go all over the indexes
+			"wal_autocheckpoint(8192)") // pages: many of them are written again before that
+	case readOnly:
+		all = append(all, "query_only(on)",
+			"cache_size(-16384)") // KiB: the inner pages of the indexes of a million grants
+	}
+	if o.Unsynced {
+		synchronous = "synchronous(off)"
+	}
+	return append(all, synchronous)
 }
 
 // start readies the file and the schema, then begins to watch.
@@ -276,5 +282,5 @@ func (s *Store) Close() error {
 	s.wait.Wait()
 	s.hints.close()
 	s.sessionHints.close()
-	return errors.Join(s.reader.Close(), s.group.db.Close(), s.writer.Close())
+	return errors.Join(s.reader.Close(), s.writer.Close())
 }

@@ -15,14 +15,14 @@ func TestQuickReadsTakeTurns(t *testing.T) {
 	t.Parallel()
 	s := openForGroups(t, Memory)
 	count := func(ctx context.Context) (n int, err error) {
-		err = s.quickRead(ctx, func(ctx context.Context, tx *groupTx) error {
-			return tx.QueryRowContext(ctx, `SELECT count(*) FROM grants`).Scan(&n)
+		err = s.quickRead(ctx, func(tx *groupTx) error {
+			return tx.row(`SELECT count(*) FROM grants`).Scan(&n)
 		})
 		return n, err
 	}
 	for range 2 * quickConns {
-		err := s.quickRead(t.Context(), func(ctx context.Context, tx *groupTx) error {
-			return tx.QueryRowContext(ctx, `SELECT nothing FROM nowhere`).Scan(new(int))
+		err := s.quickRead(t.Context(), func(tx *groupTx) error {
+			return tx.row(`SELECT nothing FROM nowhere`).Scan(new(int))
 		})
 		if !breaks(err) {
 			t.Fatalf("a broken question: %v", err)
@@ -35,7 +35,7 @@ func TestQuickReadsTakeTurns(t *testing.T) {
 	release, taken, left := make(chan struct{}), make(chan struct{}), make(chan error)
 	for range quickConns {
 		go func() {
-			left <- s.quickRead(t.Context(), func(context.Context, *groupTx) error {
+			left <- s.quickRead(t.Context(), func(*groupTx) error {
 				taken <- struct{}{}
 				<-release
 				return nil

@@ -19,6 +19,7 @@ const (
 	orderExists      = `SELECT EXISTS (SELECT 1 FROM grants WHERE order_id = ?)`
 	revokeGrant      = `UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`
 	revokeOrder      = `UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE order_id = ? AND revoked_at IS NULL`
+	lastRevision     = `SELECT value FROM counters WHERE name = 'session'`
 	// Each gets a revision of its own, so that a page of changes can end anywhere.
 	endSessions = `UPDATE sessions SET ended_at = ?, end_reason = ?, revision = ? + n.k
 		FROM (SELECT id AS of, row_number() OVER (ORDER BY id) AS k FROM sessions WHERE %s AND token_expires_at > ? AND expires_at > ? AND ended_at IS NULL) AS n
@@ -26,13 +27,13 @@ const (
 )
 
 // checkHold refuses a viewer or playback that a revocation holds.
-func checkHold(ctx context.Context, tx *groupTx, viewer, playback string, now time.Time) error {
-	f, err := tx.follow(ctx)
+func checkHold(tx *groupTx, viewer, playback string, now time.Time) error {
+	f, err := tx.follow()
 	if err != nil || !f.anyHold {
 		return err
 	}
 	var kind string
-	err = tx.QueryRowContext(ctx, `SELECT kind FROM revocations WHERE (kind, subject) IN (VALUES ('viewer', ?), ('playback', ?)) AND `+holding+` LIMIT 1`,
+	err = tx.row(`SELECT kind FROM revocations WHERE (kind, subject) IN (VALUES ('viewer', ?), ('playback', ?)) AND `+holding+` LIMIT 1`,
 		viewer, playback, now.UnixMicro()).Scan(&kind)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -145,7 +146,7 @@ func endAll(ctx context.Context, tx *sql.Tx, r *session.Revocation, which string
 	}
 	r.EffectiveAt = latest(r.EffectiveAt, fromInstant(last), now)
 	var before int64
-	if err := tx.QueryRowContext(ctx, `SELECT value FROM counters WHERE name = 'session'`).Scan(&before); err != nil {
+	if err := tx.QueryRowContext(ctx, lastRevision).Scan(&before); err != nil {
 		return err
 	}
 	all := append([]any{now.UnixMicro(), string(session.Ended), before}, args...)
@@ -210,7 +211,7 @@ func (s *Store) Revocations(ctx context.Context, p keystore.Page) ([]session.Rev
 // Holding returns the revocations that hold something at now.
 func (s *Store) Holding(ctx context.Context, now time.Time) (holds []session.Revocation, revision int64, err error) {
 	err = s.read(ctx, func(tx *sql.Tx) error {
-		if revision, err = lastRevision(ctx, tx); err != nil {
+		if err := tx.QueryRowContext(ctx, lastRevision).Scan(&revision); err != nil {
 			return err
 		}
 		holds, err = query(ctx, tx, scanRevocation, `SELECT `+revocationColumns+` FROM revocations WHERE `+holding, now.UnixMicro())
@@ -220,22 +221,18 @@ func (s *Store) Holding(ctx context.Context, now time.Time) (holds []session.Rev
 	return holds, revision, err
 }
 
-func lastRevision(ctx context.Context, q rowQuerier) (n int64, err error) {
-	err = q.QueryRowContext(ctx, `SELECT value FROM counters WHERE name = 'session'`).Scan(&n)
-	return n, err
-}
-
 // Changed returns what changed after a revision.
 func (s *Store) Changed(ctx context.Context, since int64, most int) (changes session.Changes, err error) {
-	err = s.read(ctx, func(tx *sql.Tx) error {
-		if changes.Revision, err = lastRevision(ctx, tx); err != nil || changes.Revision <= since {
+	err = s.quickRead(ctx, func(tx *groupTx) error {
+		changes = session.Changes{}
+		if err := tx.row(lastRevision).Scan(&changes.Revision); err != nil || changes.Revision <= since {
 			return err
 		}
-		changes.Sessions, err = query(ctx, tx, scanSession, `SELECT `+sessionColumns+` FROM sessions WHERE revision > ? ORDER BY revision LIMIT ?`, since, most+1)
+		changes.Sessions, err = list(tx.conn, scanSession, `SELECT `+sessionColumns+` FROM sessions WHERE revision > ? ORDER BY revision LIMIT ?`, since, most+1)
 		if err != nil {
 			return err
 		}
-		changes.Revocations, err = query(ctx, tx, scanRevocation, `SELECT `+revocationColumns+` FROM revocations WHERE revision > ? ORDER BY revision LIMIT ?`, since, most+1)
+		changes.Revocations, err = list(tx.conn, scanRevocation, `SELECT `+revocationColumns+` FROM revocations WHERE revision > ? ORDER BY revision LIMIT ?`, since, most+1)
 		return err
 	})
 	cutShort(&changes, most)

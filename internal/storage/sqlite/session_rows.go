@@ -82,16 +82,17 @@ func revocationValues(r *session.Revocation) ([]any, error) {
 func scanRevocation(row row) (session.Revocation, error) {
 	var r session.Revocation
 	var id []byte
+	var kind string
 	var at, effective int64
 	var until, lifted sql.Null[int64]
-	err := row.Scan(&id, &r.Kind, &r.Subject, &r.Reason, &at, &effective, &r.Holds, &until, &lifted, &r.SessionsEnded, &r.GrantsRevoked, &r.Revision)
+	err := row.Scan(&id, &kind, &r.Subject, &r.Reason, &at, &effective, &r.Holds, &until, &lifted, &r.SessionsEnded, &r.GrantsRevoked, &r.Revision)
 	if err != nil {
 		return session.Revocation{}, err
 	}
 	if r.ID, err = uuidText(id); err != nil {
 		return session.Revocation{}, fmt.Errorf("id of a revocation: %w", err)
 	}
-	r.At, r.EffectiveAt = micro(at), micro(effective)
+	r.Kind, r.At, r.EffectiveAt = session.Kind(kind), micro(at), micro(effective)
 	r.HoldUntil, r.LiftedAt = fromInstant(until), fromInstant(lifted)
 	return r, nil
 }

@@ -21,31 +21,32 @@ const (
 	oneSession    = `SELECT ` + sessionColumns + ` FROM sessions WHERE id = ?`
 	// A session that lives has a token that lives, and that is what the index knows.
 	liveSessions = `SELECT ` + sessionColumns + ` FROM sessions WHERE viewer = ? AND token_expires_at > ? AND expires_at > ? AND ended_at IS NULL`
-	addPlay      = `UPDATE grants SET plays = plays + 1 WHERE id = ? AND viewer = ? AND revoked_at IS NULL AND (? = 0 OR plays < ?)`
+	addPlay      = `UPDATE grants SET plays = plays + 1 WHERE id = ? AND viewer = ? AND revoked_at IS NULL AND plays < ?`
+	grantRevoked = `SELECT revoked_at IS NOT NULL FROM grants WHERE id = ? AND viewer = ?`
 )
 
 // Open adds a session within its bounds. Its times are those of the moment at which nobody else writes:
 // by the record, too, no session lives beside one too many.
 func (s *Store) Open(ctx context.Context, opened session.Session, b session.Bounds, now time.Time) (ended []session.Session, err error) {
-	err = s.changeSessions(ctx, func(ctx context.Context, tx *groupTx) error {
+	err = s.changeSessions(ctx, func(tx *groupTx) error {
 		one := opened
 		now := latest(now, s.now())
 		one.OpenedAt = now
 		one.Keep(one.TokenExpiresAt, now)
-		if err := checkHold(ctx, tx, one.Viewer, one.PlaybackID, now); err != nil {
+		if err := checkHold(tx, one.Viewer, one.PlaybackID, now); err != nil {
 			return err
 		}
-		if ended, err = admit(ctx, tx, &one, &b, now); err != nil {
+		if ended, err = admit(tx, &one, &b, now); err != nil {
 			return err
 		}
-		if one.Revision, err = tx.nextRevision(ctx); err != nil {
+		if one.Revision, err = tx.nextRevision(); err != nil {
 			return err
 		}
 		values, err := sessionValues(&one)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, insertSession, values...)
+		_, err = tx.exec(insertSession, values...)
 		return err
 	})
 	return result(ended, err, "open session")
@@ -53,9 +54,9 @@ func (s *Store) Open(ctx context.Context, opened session.Session, b session.Boun
 
 // admit makes room for a session under its bounds and counts a play of its grant. The refusals come
 // before the changes.
-func admit(ctx context.Context, tx *groupTx, one *session.Session, b *session.Bounds, now time.Time) (ended []session.Session, err error) {
+func admit(tx *groupTx, one *session.Session, b *session.Bounds, now time.Time) (ended []session.Session, err error) {
 	if b.PerPlayback > 0 || b.PerGrant > 0 {
-		live, err := query(ctx, tx, scanSession, liveSessions, one.Viewer, now.UnixMicro(), now.UnixMicro())
+		live, err := list(tx.conn, scanSession, liveSessions, one.Viewer, now.UnixMicro(), now.UnixMicro())
 		if err != nil {
 			return nil, err
 		}
@@ -63,46 +64,46 @@ func admit(ctx context.Context, tx *groupTx, one *session.Session, b *session.Bo
 			return nil, err
 		}
 	}
-	if err := useGrant(ctx, tx, one, b); err != nil {
+	if err := useGrant(tx, one, b); err != nil {
 		return nil, err
 	}
 	for i := range ended {
-		if err := end(ctx, tx, &ended[i], session.Evicted, now); err != nil {
+		if err := end(tx, &ended[i], session.Evicted, now); err != nil {
 			return nil, err
 		}
 	}
 	return ended, nil
 }
 
-// useGrant counts a play and a device of the session's grant, if it has one.
-func useGrant(ctx context.Context, tx *groupTx, one *session.Session, b *session.Bounds) error {
+// useGrant counts a play and a device of the session's grant where they are limited, if it has one.
+func useGrant(tx *groupTx, one *session.Session, b *session.Bounds) error {
 	grant, err := optionalUUID(one.GrantID)
 	if err != nil || grant == nil {
 		return err
 	}
 	another := false
 	if b.Devices > 0 {
-		if another, err = anotherDevice(ctx, tx, grant, one.Device, b.Devices); err != nil {
+		if another, err = anotherDevice(tx, grant, one.Device, b.Devices); err != nil {
 			return err
 		}
 	}
-	if err := countPlay(ctx, tx, one, grant, b.Plays); err != nil || !another {
+	if err := countPlay(tx, one, grant, b.Plays); err != nil || !another {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO grant_devices (grant_id, device) VALUES (?, ?)`, grant, one.Device)
+	_, err = tx.exec(`INSERT INTO grant_devices (grant_id, device) VALUES (?, ?)`, grant, one.Device)
 	return err
 }
 
-func countPlay(ctx context.Context, tx *groupTx, one *session.Session, grant []byte, most int) error {
-	counted, err := tx.ExecContext(ctx, addPlay, grant, one.Viewer, most, most)
-	if err != nil {
-		return err
-	}
-	if n, err := counted.RowsAffected(); n == 1 || err != nil {
-		return err
+// countPlay counts a play where plays are limited, and refuses a grant that does not count.
+func countPlay(tx *groupTx, one *session.Session, grant []byte, most int) error {
+	if most > 0 {
+		counted, err := tx.exec(addPlay, grant, one.Viewer, most)
+		if counted == 1 || err != nil {
+			return err
+		}
 	}
 	var revoked bool
-	err = tx.QueryRowContext(ctx, `SELECT revoked_at IS NOT NULL FROM grants WHERE id = ? AND viewer = ?`, grant, one.Viewer).Scan(&revoked)
+	err := tx.row(grantRevoked, grant, one.Viewer).Scan(&revoked)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%w: the viewer has no grant %s", keystore.ErrNotFound, one.GrantID)
@@ -110,16 +111,18 @@ func countPlay(ctx context.Context, tx *groupTx, one *session.Session, grant []b
 		return err
 	case revoked:
 		return fmt.Errorf("%w: grant %s", session.ErrRevoked, one.GrantID)
-	default:
+	case most > 0:
 		return &session.LimitError{What: "plays of the grant", Max: most}
+	default:
+		return nil
 	}
 }
 
 // anotherDevice reports whether the grant does not know the device yet, and refuses one too many.
-func anotherDevice(ctx context.Context, tx *groupTx, grant []byte, device string, most int) (bool, error) {
+func anotherDevice(tx *groupTx, grant []byte, device string, most int) (bool, error) {
 	var known bool
 	var devices int
-	err := tx.QueryRowContext(ctx, `SELECT count(*), coalesce(max(device = ?), 0) FROM grant_devices WHERE grant_id = ?`, device, grant).Scan(&devices, &known)
+	err := tx.row(`SELECT count(*), coalesce(max(device = ?), 0) FROM grant_devices WHERE grant_id = ?`, device, grant).Scan(&devices, &known)
 	if err == nil && !known && devices >= most {
 		err = &session.LimitError{What: "devices of the grant", Max: most}
 	}
@@ -127,41 +130,41 @@ func anotherDevice(ctx context.Context, tx *groupTx, grant []byte, device string
 }
 
 // end ends a session that lives.
-func end(ctx context.Context, tx *groupTx, one *session.Session, why session.End, now time.Time) (err error) {
+func end(tx *groupTx, one *session.Session, why session.End, now time.Time) (err error) {
 	id, err := sessionID(one.ID)
 	if err != nil {
 		return err
 	}
-	if one.Revision, err = tx.nextRevision(ctx); err != nil {
+	if one.Revision, err = tx.nextRevision(); err != nil {
 		return err
 	}
 	one.EndedAt, one.End = micro(now.UnixMicro()), why
-	_, err = tx.ExecContext(ctx, endSession, now.UnixMicro(), string(why), one.Revision, id)
+	_, err = tx.exec(endSession, now.UnixMicro(), string(why), one.Revision, id)
 	return err
 }
 
 // Extend keeps a live session.
 func (s *Store) Extend(ctx context.Context, id string, e session.Extension, now time.Time) (extended session.Session, err error) {
-	err = s.changeSessions(ctx, func(ctx context.Context, tx *groupTx) error {
+	err = s.changeSessions(ctx, func(tx *groupTx) error {
 		now := latest(now, s.now())
-		one, err := getSession(ctx, tx, id)
+		one, err := getSession(tx, id)
 		if err != nil {
 			return err
 		}
 		if !one.Alive(now) {
 			return session.ErrEnded
 		}
-		if err := checkHold(ctx, tx, one.Viewer, one.PlaybackID, now); err != nil {
+		if err := checkHold(tx, one.Viewer, one.PlaybackID, now); err != nil {
 			return err
 		}
 		if !e.TokenExpiresAt.IsZero() {
-			if err := regrant(ctx, tx, &one, &e, now); err != nil {
+			if err := regrant(tx, &one, &e, now); err != nil {
 				return err
 			}
 			one.HeartbeatTimeout = e.HeartbeatTimeout
 		}
 		one.Keep(e.TokenExpiresAt, now)
-		if extended, err = extend(ctx, tx, one); err != nil {
+		if extended, err = extend(tx, one); err != nil {
 			return err
 		}
 		return nil
@@ -170,18 +173,18 @@ func (s *Store) Extend(ctx context.Context, id string, e session.Extension, now 
 }
 
 // regrant moves a session to another grant, under which it must have room without ending others.
-func regrant(ctx context.Context, tx *groupTx, one *session.Session, e *session.Extension, now time.Time) error {
+func regrant(tx *groupTx, one *session.Session, e *session.Extension, now time.Time) error {
 	if e.GrantID == one.GrantID {
 		return nil
 	}
 	one.GrantID = e.GrantID
 	b := e.Bounds
 	b.Rule, b.PerPlayback = "", 0 // it counts for the playback already
-	_, err := admit(ctx, tx, one, &b, now)
+	_, err := admit(tx, one, &b, now)
 	return err
 }
 
-func extend(ctx context.Context, tx *groupTx, one session.Session) (session.Session, error) {
+func extend(tx *groupTx, one session.Session) (session.Session, error) {
 	key, err := sessionID(one.ID)
 	if err != nil {
 		return one, err
@@ -190,41 +193,41 @@ func extend(ctx context.Context, tx *groupTx, one session.Session) (session.Sess
 	if err != nil {
 		return one, err
 	}
-	if one.Revision, err = tx.nextRevision(ctx); err != nil {
+	if one.Revision, err = tx.nextRevision(); err != nil {
 		return one, err
 	}
-	_, err = tx.ExecContext(ctx, extendSession, grant, one.SeenAt.UnixMicro(), one.ExpiresAt.UnixMicro(), one.TokenExpiresAt.UnixMicro(),
+	_, err = tx.exec(extendSession, grant, one.SeenAt.UnixMicro(), one.ExpiresAt.UnixMicro(), one.TokenExpiresAt.UnixMicro(),
 		one.HeartbeatTimeout.Microseconds(), one.Revision, key)
 	return one, err
 }
 
 // Stop ends a session.
 func (s *Store) Stop(ctx context.Context, id string, why session.End, now time.Time) (stopped session.Session, err error) {
-	err = s.changeSessions(ctx, func(ctx context.Context, tx *groupTx) error {
+	err = s.changeSessions(ctx, func(tx *groupTx) error {
 		now := latest(now, s.now())
-		if stopped, err = getSession(ctx, tx, id); err != nil || !stopped.Alive(now) {
+		if stopped, err = getSession(tx, id); err != nil || !stopped.Alive(now) {
 			return err
 		}
-		return end(ctx, tx, &stopped, why, now)
+		return end(tx, &stopped, why, now)
 	})
 	return result(stopped, err, "stop session")
 }
 
 // Session returns one session.
 func (s *Store) Session(ctx context.Context, id string) (one session.Session, err error) {
-	err = s.quickRead(ctx, func(ctx context.Context, tx *groupTx) (err error) {
-		one, err = getSession(ctx, tx, id)
+	err = s.quickRead(ctx, func(tx *groupTx) (err error) {
+		one, err = getSession(tx, id)
 		return err
 	})
 	return result(one, err, "get session")
 }
 
-func getSession(ctx context.Context, q rowQuerier, id string) (session.Session, error) {
+func getSession(tx *groupTx, id string) (session.Session, error) {
 	key, err := sessionID(id)
 	if err != nil {
 		return session.Session{}, err
 	}
-	one, err := scanSession(q.QueryRowContext(ctx, oneSession, key))
+	one, err := scanSession(tx.row(oneSession, key))
 	if errors.Is(err, sql.ErrNoRows) {
 		return session.Session{}, keystore.ErrNotFound
 	}
@@ -264,22 +267,17 @@ func (s *Store) Sessions(ctx context.Context, f session.Filter, now time.Time, p
 // Sweep removes old sessions. It looks at those that nobody has changed for the longest, some more than it
 // removes.
 func (s *Store) Sweep(ctx context.Context, before time.Time, most int) (swept int, err error) {
-	err = s.groupWrite(ctx, func(ctx context.Context, tx *groupTx) error {
-		removed, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE id IN (
+	err = s.groupWrite(ctx, func(tx *groupTx) error {
+		swept, err = tx.exec(`DELETE FROM sessions WHERE id IN (
 			SELECT id FROM (SELECT id, token_expires_at, ended_at FROM sessions ORDER BY revision LIMIT ?)
 			WHERE token_expires_at < ? AND (ended_at IS NULL OR ended_at < ?) LIMIT ?)`, 4*most, before.UnixMicro(), before.UnixMicro(), most)
-		if err != nil {
-			return err
-		}
-		n, err := removed.RowsAffected()
-		swept = int(n)
 		return err
 	})
 	return result(swept, err, "sweep sessions")
 }
 
 // changeSessions is groupWrite with a hint for those who follow sessions.
-func (s *Store) changeSessions(ctx context.Context, fn func(context.Context, *groupTx) error) error {
+func (s *Store) changeSessions(ctx context.Context, fn func(*groupTx) error) error {
 	if err := s.groupWrite(ctx, fn); err != nil {
 		return err
 	}
