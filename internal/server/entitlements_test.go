@@ -286,6 +286,43 @@ func TestCheckEntitlementMindsLimits(t *testing.T) {
 	check("when it has stopped", "phone", "")
 }
 
+// A device too many is refused by sign, and so here; those that the grant knows go on.
+func TestCheckEntitlementMindsDevices(t *testing.T) {
+	b := &bouncer{}
+	e := cinema(t, nil, func(o *server.Options) { o.Checker = b })
+	e.change(t, &pb.Playback{Id: "wowza", Access: &pb.AccessPolicy{Rule: &pb.AccessPolicy_Grant{Grant: &pb.GrantRule{}}}})
+	made, err := e.grants.CreateGrant(t.Context(), &pb.CreateGrantRequest{Grant: forPlayback("ada", "wowza")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.decision = entitle.Decision{Allowed: true, Grant: &entitle.Grant{ID: made.GetGrant().GetId(), Viewer: "ada", Limits: entitle.Limits{MaxDevices: 2}}}
+	ask := func(when, device string, want tokens.Reason) {
+		t.Helper()
+		answer, err := e.grants.CheckEntitlement(t.Context(), &pb.CheckEntitlementRequest{PlaybackId: "wowza", Viewer: "ada", Viewing: &pb.Viewing{Device: device}})
+		if err != nil || answer.GetReason() != string(want) || answer.GetAllowed() != (want == "") {
+			t.Errorf("%s: %v, %v; want %q", when, answer, err, want)
+		}
+		if want != "" {
+			if text := e.refuses(t, "ada", device, want); !strings.Contains(text, answer.GetDetail()) {
+				t.Errorf("%s: sign says %s, and the check %s", when, text, answer.GetDetail())
+			}
+		}
+	}
+	for range 3 {
+		ask("at first, however often it is asked", "tv", "")
+	}
+	e.watch(t, "ada", "tv")
+	ask("a second device", "phone", "")
+	stopped := e.watch(t, "ada", "phone")
+	ask("a third", "tablet", tokens.SessionLimit)
+	ask("without a name", "", tokens.SessionLimit)
+	ask("the first again", "tv", "")
+	_, err = e.sessions.StopSession(t.Context(), &pb.StopSessionRequest{Id: stopped.GetSessionId()})
+	check(t, err)
+	ask("a third, when one has stopped", "tablet", tokens.SessionLimit)
+	e.watch(t, "ada", "phone")
+}
+
 func TestProducts(t *testing.T) {
 	e := start(t, settings{})
 	e.seed(t)

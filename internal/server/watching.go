@@ -145,16 +145,28 @@ func (w *watching) admit(ctx context.Context, p *playback.Entry, v viewer) (enti
 	return d, nil
 }
 
-// room refuses a session that Store.Open would refuse now for those that live. It opens none. Devices are for the
-// store to count.
+// room refuses a session that Store.Open would refuse now for those that live, or for its device. It opens none.
+// Plays are for the checker to count.
 func (w *watching) room(ctx context.Context, p *playback.Entry, one *session.Session, g *entitle.Grant) error {
-	b := boundsOf(p, g)
-	if w.store == nil || b.PerPlayback == 0 && b.PerGrant == 0 {
+	if w.store == nil {
 		return nil
 	}
-	live, err := w.store.Sessions(ctx, session.Filter{Viewer: one.Viewer}, w.now(), keystore.Page{})
+	b := boundsOf(p, g)
+	if b.PerPlayback > 0 || b.PerGrant > 0 {
+		live, err := w.store.Sessions(ctx, session.Filter{Viewer: one.Viewer}, w.now(), keystore.Page{})
+		if err == nil {
+			_, err = b.Admit(one, live)
+		}
+		if err != nil {
+			return notWatching(err, one)
+		}
+	}
+	if b.Devices == 0 {
+		return nil
+	}
+	count, known, err := w.store.Devices(ctx, one.GrantID, one.Device)
 	if err == nil {
-		_, err = b.Admit(one, live)
+		err = b.AdmitDevice(count, known)
 	}
 	if err != nil {
 		return notWatching(err, one)
@@ -196,6 +208,8 @@ func (w *watching) held(id, playbackID string, now time.Time) error {
 func notWatching(err error, s *session.Session) error {
 	var limit *session.LimitError
 	switch {
+	case errors.As(err, &limit) && len(limit.Held) == 0: // plays and devices, which are never given back
+		return refuse(tokens.SessionLimit, "%s, and none of them is given back", limit)
 	case errors.As(err, &limit):
 		return refuse(tokens.SessionLimit, "%s; stop one, or wait until it ends", limit)
 	case errors.Is(err, session.ErrRevoked):

@@ -82,6 +82,15 @@ func (b *Bounds) Admit(s *Session, live []Session) (evicted []Session, err error
 	return evicted, nil
 }
 
+// AdmitDevice decides whether a device may open a session under a grant that count devices have, this one among them
+// where it is known. It returns nil or a LimitError.
+func (b *Bounds) AdmitDevice(count int, known bool) error {
+	if b.Devices > 0 && !known && count >= b.Devices {
+		return &LimitError{What: "devices of the grant", Max: b.Devices}
+	}
+	return nil
+}
+
 // leave picks the surplus sessions of held that the rule ends for s, or fewer.
 func (b *Bounds) leave(s *Session, held []Session, surplus int) []Session {
 	switch b.Rule {

@@ -140,6 +140,9 @@ type Store interface {
 	Stop(ctx context.Context, id string, why End, now time.Time) (Session, error)
 	// Sessions returns those that the filter selects, in ascending order of id.
 	Sessions(ctx context.Context, f Filter, now time.Time, p keystore.Page) ([]Session, error)
+	// Devices returns how many devices have opened a session under the grant while its devices were limited, and
+	// whether the given one is among them. None have under a grant that does not exist.
+	Devices(ctx context.Context, grantID, device string) (count int, known bool, err error)
 
 	// Revoke ends the sessions of the subject, revokes grants where it is one or an order, and keeps the
 	// revocation with its counts, in one transaction. EffectiveAt is the later of the given and the last

@@ -154,6 +154,16 @@ func testGrantLimits(t *testing.T, h *harness) {
 	}
 	refused("devices of the grant", want{grant: grant, device: "tablet"}, session.Bounds{Devices: 2})
 	h.open(t, want{grant: grant, device: "phone"}, session.Bounds{Devices: 2})
+	h.open(t, want{grant: grant, device: "radio"}, session.Bounds{}) // counts where devices are limited
+	for _, c := range []struct {
+		grant, device string
+		count         int
+		known         bool
+	}{{grant, "tv", 2, true}, {grant, "phone", 2, true}, {grant, "tablet", 2, false}, {grant, "", 2, false}, {h.grant(t, "ada"), "tv", 0, false}, {"no such", "tv", 0, false}} {
+		if count, known, err := h.Devices(ctx, c.grant, c.device); err != nil || count != c.count || known != c.known {
+			t.Errorf("%q of grant %s: %d devices, among them: %t, %v; want %d and %t", c.device, c.grant, count, known, err, c.count, c.known)
+		}
+	}
 
 	// What is refused at the last limit has counted nothing and ended nobody.
 	grant = h.grant(t, "bob")
