@@ -168,6 +168,9 @@ func badPlaybacks() []bad {
 		{"policy without a rule", create(0, func(p *pb.Playback) { p.Access = &pb.AccessPolicy{} }), arg, "access"},
 		{"policy too deep", create(0, func(p *pb.Playback) { p.Access = deepPolicy(5) }), arg, "more than 4 policies deep"},
 		{"policy as deep as a bomb", create(0, func(p *pb.Playback) { p.Access = deepPolicy(1000) }), arg, "more than 4 policies deep"},
+		{"expression as long as a bomb", create(0, func(p *pb.Playback) {
+			p.Access = &pb.AccessPolicy{Rule: &pb.AccessPolicy_Expression{Expression: strings.Repeat("true || ", 600) + "true"}}
+		}), arg, "4096"},
 		{"more sessions than there are", create(0, func(p *pb.Playback) { p.Sessions = &pb.SessionPolicy{MaxSessions: 1001} }), arg, "max_sessions"},
 		{"heartbeat in half seconds", create(0, func(p *pb.Playback) {
 			p.Sessions = &pb.SessionPolicy{HeartbeatTimeout: durationpb.New(5500 * time.Millisecond)}
