@@ -74,20 +74,16 @@ func (w *watching) begin(ctx context.Context, p *playback.Entry, v viewer) (pass
 	if err != nil {
 		return pass{}, err
 	}
-	now := w.now()
-	one := session.Session{
-		ID: request.SessionID, Viewer: v.id, PlaybackID: p.ID, GrantID: grantOf(&d), Device: v.viewing.Device, OpenedAt: now,
+	asked := session.Session{
+		ID: request.SessionID, Viewer: v.id, PlaybackID: p.ID, GrantID: grantOf(&d), Device: v.viewing.Device,
 		TokenExpiresAt: c.ExpiresAt, HeartbeatTimeout: heartbeatTimeout(p),
 	}
-	one.Keep(c.ExpiresAt, now)
-	before := w.keeper.Revision()
-	ended, err := w.store.Open(ctx, one, boundsOf(p, d.Grant), now)
+	opened, ended, err := w.store.Open(ctx, asked, boundsOf(p, d.Grant), w.now())
 	if err != nil {
-		return pass{}, notWatching(err, &one)
+		return pass{}, notWatching(err, &asked)
 	}
-	one.Revision = before
-	w.keeper.Note(append(ended, one)...)
-	return passOf(c, &one), nil
+	w.keeper.Note(append(ended, opened)...)
+	return passOf(c, &opened), nil
 }
 
 // goOn signs anew for a session, after it has asked again whether the viewer may watch.

@@ -37,15 +37,15 @@ func (c *Counted) Counts() Counts {
 }
 
 // Open implements Store.
-func (c *Counted) Open(ctx context.Context, s Session, b Bounds, now time.Time) ([]Session, error) {
-	ended, err := c.Store.Open(ctx, s, b, now)
+func (c *Counted) Open(ctx context.Context, s Session, b Bounds, now time.Time) (opened Session, ended []Session, err error) {
+	opened, ended, err = c.Store.Open(ctx, s, b, now)
 	if err != nil {
 		c.refuse(err)
-		return ended, err
+		return opened, ended, err
 	}
 	c.opened.Add(1)
 	c.evicted.Add(uint64(len(ended)))
-	return ended, nil
+	return opened, ended, nil
 }
 
 // Extend implements Store.

@@ -21,8 +21,8 @@ type answers struct {
 	done  session.Revocation
 }
 
-func (a *answers) Open(context.Context, session.Session, session.Bounds, time.Time) ([]session.Session, error) {
-	return a.ended, a.err
+func (a *answers) Open(context.Context, session.Session, session.Bounds, time.Time) (session.Session, []session.Session, error) {
+	return session.Session{}, a.ended, a.err
 }
 
 func (a *answers) Extend(context.Context, string, session.Extension, time.Time) (session.Session, error) {
@@ -44,7 +44,7 @@ func TestCountedCountsWhatHappened(t *testing.T) {
 	c := &session.Counted{Store: store}
 	open := func(err error) {
 		store.err = err
-		if _, got := c.Open(t.Context(), session.Session{}, session.Bounds{}, now); !errors.Is(got, err) {
+		if _, _, got := c.Open(t.Context(), session.Session{}, session.Bounds{}, now); !errors.Is(got, err) {
 			t.Errorf("%v, want %v", got, err)
 		}
 	}

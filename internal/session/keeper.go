@@ -59,9 +59,10 @@ type Keeper struct {
 	refreshing sync.Mutex // one refresh at a time; guards the next
 	pruned     time.Time
 
-	mu       sync.Mutex // orders what goes into sessions and unknown; guards the next two
-	revision int64      // of the store, up to which memory has heard of everything
-	flights  map[string]*flight
+	mu      sync.Mutex // orders what goes into sessions and unknown; guards the next
+	flights map[string]*flight
+
+	revision int64 // of the store, up to which memory has heard of everything; read under either mutex, written under both
 }
 
 // flight is a read of one session that memory does not know.
@@ -175,16 +176,7 @@ func (f *flight) take(s *Session) {
 	}
 }
 
-// Revision returns the revision of the store up to which memory has heard of everything. Whatever is committed
-// later has a higher one.
-func (k *Keeper) Revision() int64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.revision
-}
-
-// Note takes over what this process has just committed, so that its next look sees it at once. A session whose
-// own revision is not at hand carries what Revision was before the commit.
+// Note takes over what this process has just committed, so that its next look sees it at once.
 //
 // What memory has heard since and forgotten again, for want of room, may have been newer. So a session that it
 // does not know and that is older than what it has heard is left to be read.
@@ -229,7 +221,7 @@ func (k *Keeper) Refresh(ctx context.Context) error {
 		}
 	}
 	for more := true; more; {
-		changes, err := k.store.Changed(ctx, k.Revision(), changesPage)
+		changes, err := k.store.Changed(ctx, k.revision, changesPage)
 		if err != nil {
 			return fmt.Errorf("read changes of sessions: %w", err)
 		}

@@ -49,6 +49,9 @@ func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // Admit decides whether s may live beside the sessions that live already: those of its viewer, in any
 // order. It returns those that end for it, or a LimitError. It does not look at plays and devices.
 func (b *Bounds) Admit(s *Session, live []Session) (evicted []Session, err error) {
+	if len(live) == 0 {
+		return nil, nil
+	}
 	live = slices.Clone(live)
 	slices.SortFunc(live, func(x, y Session) int {
 		return cmp.Or(x.OpenedAt.Compare(y.OpenedAt), cmp.Compare(x.ID, y.ID))

@@ -129,9 +129,9 @@ type Filter struct {
 type Store interface {
 	Feed
 	// Open adds a session within its bounds and counts a play of its grant where they limit plays, all or
-	// nothing. The rule of the bounds may end other sessions of the viewer, which it returns. ErrLimit;
-	// ErrRevoked when a revocation of the viewer, playback or grant holds.
-	Open(ctx context.Context, s Session, b Bounds, now time.Time) (ended []Session, err error)
+	// nothing. It returns the session as it is kept, and those of the viewer that the rule of the bounds has
+	// ended. ErrLimit; ErrRevoked when a revocation of the viewer, playback or grant holds.
+	Open(ctx context.Context, s Session, b Bounds, now time.Time) (opened Session, ended []Session, err error)
 	// Extend moves ExpiresAt, SeenAt and TokenExpiresAt of a live session forward; never back. A move to
 	// another grant counts as opening under it. ErrNotFound; ErrEnded; ErrRevoked; ErrLimit of the other
 	// grant.

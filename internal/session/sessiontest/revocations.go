@@ -47,7 +47,7 @@ func testRevocations(t *testing.T, h *harness) {
 		t.Errorf("a session of nobody's revocation: %+v", got)
 	}
 	for viewer, grant := range map[string]string{"ada": bought, "bob": again} {
-		_, err := h.Open(ctx, h.session(t, want{viewer: viewer, grant: grant}), session.Bounds{}, h.now())
+		_, _, err := h.Open(ctx, h.session(t, want{viewer: viewer, grant: grant}), session.Bounds{}, h.now())
 		wantIs(t, err, session.ErrRevoked)
 	}
 	all, err := h.Revocations(ctx, keystore.Page{})
@@ -85,7 +85,7 @@ func testHolds(t *testing.T, h *harness) {
 	ctx := t.Context()
 	refused := func(w want) {
 		t.Helper()
-		_, err := h.Open(ctx, h.session(t, w), session.Bounds{}, h.now())
+		_, _, err := h.Open(ctx, h.session(t, w), session.Bounds{}, h.now())
 		wantIs(t, err, session.ErrRevoked)
 	}
 	viewer := h.revoke(t, session.Revocation{Kind: session.OfViewer, Subject: "ada", Holds: true})

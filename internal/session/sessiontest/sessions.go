@@ -95,7 +95,7 @@ func testRules(t *testing.T, h *harness) {
 			h.open(t, want{viewer: viewer, playback: "another"}, b)
 			h.open(t, want{viewer: viewer + "2"}, b)
 			third := h.session(t, want{viewer: viewer, device: c.devices[2]})
-			ended, err := h.Open(t.Context(), third, b, h.now())
+			_, ended, err := h.Open(t.Context(), third, b, h.now())
 			if c.evicts < 0 {
 				wantIs(t, err, session.ErrLimit)
 				if !strings.Contains(err.Error(), "at most 2") || strings.Contains(err.Error(), two[0].ID) {
@@ -124,7 +124,7 @@ func testGrantLimits(t *testing.T, h *harness) {
 	ctx := t.Context()
 	refused := func(what string, w want, b session.Bounds) {
 		t.Helper()
-		_, err := h.Open(ctx, h.session(t, w), b, h.now())
+		_, _, err := h.Open(ctx, h.session(t, w), b, h.now())
 		wantIs(t, err, session.ErrLimit)
 		if !strings.Contains(err.Error(), what) {
 			t.Errorf("%v; want it to name %s", err, what)
@@ -134,7 +134,7 @@ func testGrantLimits(t *testing.T, h *harness) {
 	first := h.open(t, want{grant: grant, playback: "a"}, session.Bounds{PerGrant: 2})
 	h.open(t, want{grant: grant, playback: "b"}, session.Bounds{PerGrant: 2})
 	refused("sessions of the grant", want{grant: grant, playback: "c"}, session.Bounds{PerGrant: 2})
-	ended, err := h.Open(ctx, h.session(t, want{grant: grant, playback: "c"}), session.Bounds{PerGrant: 2, PerPlayback: 1, Rule: playback.EvictOldest}, h.now())
+	_, ended, err := h.Open(ctx, h.session(t, want{grant: grant, playback: "c"}), session.Bounds{PerGrant: 2, PerPlayback: 1, Rule: playback.EvictOldest}, h.now())
 	check(t, err)
 	if len(ended) != 1 {
 		t.Errorf("ended %s for %s", ids(ended), first.ID)
@@ -174,7 +174,7 @@ func testGrantLimits(t *testing.T, h *harness) {
 	}
 	h.open(t, want{viewer: "bob", grant: grant, device: "tablet"}, session.Bounds{Devices: 2})
 
-	_, err = h.Open(ctx, h.session(t, want{viewer: "eve", grant: grant}), session.Bounds{}, h.now())
+	_, _, err = h.Open(ctx, h.session(t, want{viewer: "eve", grant: grant}), session.Bounds{}, h.now())
 	wantIs(t, err, keystore.ErrNotFound)
 }
 
@@ -199,7 +199,7 @@ func testMoves(t *testing.T, h *harness) {
 	}
 	_, err = h.Extend(ctx, s.ID, e, h.now()) // it stays, which counts nothing
 	check(t, err)
-	_, err = h.Open(ctx, h.session(t, want{grant: other}), session.Bounds{Plays: 2}, h.now())
+	_, _, err = h.Open(ctx, h.session(t, want{grant: other}), session.Bounds{Plays: 2}, h.now())
 	wantIs(t, err, session.ErrLimit)
 	e.GrantID = ""
 	moved, err = h.Extend(ctx, s.ID, e, h.now())

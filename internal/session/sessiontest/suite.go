@@ -107,9 +107,12 @@ func (h *harness) session(t *testing.T, w want) session.Session {
 func (h *harness) open(t *testing.T, w want, b session.Bounds) session.Session {
 	t.Helper()
 	s := h.session(t, w)
-	_, err := h.Open(t.Context(), s, b, h.now())
+	opened, _, err := h.Open(t.Context(), s, b, h.now())
 	check(t, err)
-	return h.get(t, s.ID)
+	if kept := h.get(t, s.ID); opened != kept {
+		t.Errorf("opened %+v, kept %+v", opened, kept)
+	}
+	return opened
 }
 
 func (h *harness) get(t *testing.T, id string) session.Session {
@@ -229,7 +232,7 @@ func testParallel(t *testing.T, h *harness) {
 		wg.Go(func() {
 			for n := range rounds {
 				s := h.session(t, want{device: strconv.Itoa(w), token: time.Duration(1+n%3) * time.Minute})
-				_, err := h.Open(t.Context(), s, session.Bounds{PerPlayback: limit}, h.now())
+				_, _, err := h.Open(t.Context(), s, session.Bounds{PerPlayback: limit}, h.now())
 				switch {
 				case err == nil && n%2 == 0:
 					h.advance(time.Second)

@@ -27,12 +27,13 @@ const (
 
 // Open adds a session within its bounds. Its times are those of the moment at which nobody else writes:
 // by the record, too, no session lives beside one too many.
-func (s *Store) Open(ctx context.Context, opened session.Session, b session.Bounds, now time.Time) (ended []session.Session, err error) {
+func (s *Store) Open(ctx context.Context, asked session.Session, b session.Bounds, now time.Time) (opened session.Session, ended []session.Session, err error) {
 	err = s.changeSessions(ctx, func(tx *groupTx) error {
-		one := opened
+		one := asked
 		now := latest(now, s.now())
-		one.OpenedAt = now
-		one.Keep(one.TokenExpiresAt, now)
+		one.OpenedAt = micro(now.UnixMicro())
+		one.TokenExpiresAt = micro(one.TokenExpiresAt.UnixMicro())
+		one.Keep(one.TokenExpiresAt, one.OpenedAt)
 		if err := checkHold(tx, one.Viewer, one.PlaybackID, now); err != nil {
 			return err
 		}
@@ -46,10 +47,12 @@ func (s *Store) Open(ctx context.Context, opened session.Session, b session.Boun
 		if err != nil {
 			return err
 		}
+		opened = one
 		_, err = tx.exec(insertSession, values...)
 		return err
 	})
-	return result(ended, err, "open session")
+	ended, err = result(ended, err, "open session")
+	return opened, ended, err
 }
 
 // admit makes room for a session under its bounds and counts a play of its grant. The refusals come
@@ -83,7 +86,7 @@ func useGrant(tx *groupTx, one *session.Session, b *session.Bounds) error {
 	}
 	another := false
 	if b.Devices > 0 {
-		if another, err = anotherDevice(tx, grant, one.Device, b.Devices); err != nil {
+		if another, err = anotherDevice(tx, grant, one.Device, b); err != nil {
 			return err
 		}
 	}
@@ -119,14 +122,13 @@ func countPlay(tx *groupTx, one *session.Session, grant []byte, most int) error 
 }
 
 // anotherDevice reports whether the grant does not know the device yet, and refuses one too many.
-func anotherDevice(tx *groupTx, grant []byte, device string, most int) (bool, error) {
+func anotherDevice(tx *groupTx, grant []byte, device string, b *session.Bounds) (bool, error) {
 	var known bool
-	var devices int
-	err := tx.row(`SELECT count(*), coalesce(max(device = ?), 0) FROM grant_devices WHERE grant_id = ?`, device, grant).Scan(&devices, &known)
-	if err == nil && !known && devices >= most {
-		err = &session.LimitError{What: "devices of the grant", Max: most}
+	var count int
+	if err := tx.row(devicesOfGrant, device, grant).Scan(&count, &known); err != nil {
+		return false, err
 	}
-	return !known, err
+	return !known, b.AdmitDevice(count, known)
 }
 
 // end ends a session that lives.

@@ -89,7 +89,7 @@ func BenchmarkOpenSession(b *testing.B) {
 				return
 			}
 			one.GrantID = grants[0].ID
-			if _, err := s.Open(b.Context(), one, session.Bounds{Rule: playback.EvictOldest, PerPlayback: 3, PerGrant: 3}, time.Now()); err != nil {
+			if _, _, err := s.Open(b.Context(), one, session.Bounds{Rule: playback.EvictOldest, PerPlayback: 3, PerGrant: 3}, time.Now()); err != nil {
 				b.Error(err)
 				return
 			}
