@@ -207,8 +207,8 @@ func pragmas(o Options, u use) []string {
 	case writeMany:
 		synchronous = "synchronous(normal)"
 		all = append(all,
-			"cache_size(-65536)",       // KiB: rows come in the order of time, and go all over the indexes
-			"wal_autocheckpoint(8192)") // pages: many of them are written again before that
+			"cache_size(-65536)",        // KiB: rows come in the order of time, and go all over the indexes
+			"wal_autocheckpoint(32768)") // pages: many of them are written again before that
 	case readOnly:
 		all = append(all, "query_only(on)",
 			"cache_size(-16384)") // KiB: the inner pages of the indexes of a million grants
