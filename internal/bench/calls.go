@@ -106,9 +106,7 @@ func (l *loader) grpcCaller(conn grpc.ClientConnInterface, t task) (caller, erro
 		return invoke(echoMethod, &emptypb.Empty{}, func() proto.Message { return &emptypb.Empty{} }), nil
 	case t.Call == callSign && t.Viewers > 0:
 		return func(ctx context.Context) error {
-			const stride = 7919 // prime: they come in another order than they bought in
-			name := viewerName(int(l.viewers.Add(1)) * stride % t.Viewers)
-			in := &tokensvcv1.SignPlaybackRequest{Id: t.Playback, Viewer: name}
+			in := &tokensvcv1.SignPlaybackRequest{Id: t.Playback, Viewer: l.nextViewer(t)}
 			return conn.Invoke(ctx, tokensvcv1.PlaybackService_SignPlayback_FullMethodName, in, &tokensvcv1.SignPlaybackResponse{})
 		}, nil
 	case t.Call == callSign:
@@ -121,6 +119,12 @@ func (l *loader) grpcCaller(conn grpc.ClientConnInterface, t task) (caller, erro
 	default:
 		return nil, fmt.Errorf("unknown call %q", t.Call)
 	}
+}
+
+// nextViewer returns the viewer whose turn it is.
+func (l *loader) nextViewer(t task) string {
+	const stride = 7919 // prime: they come in another order than they bought in
+	return viewerName(int(l.viewers.Add(1)) * stride % t.Viewers)
 }
 
 // viewerName returns the name of the n-th viewer; viewers that follow each other stand apart in an index.
@@ -136,14 +140,21 @@ func (l *loader) webCallers(t task) []caller {
 	if t.Call == callEdge {
 		return []caller{l.edgeCaller(t)}
 	}
-	path, body, header := echoPath, "{}", http.Header{"Content-Type": {"application/json"}}
-	if t.Call == callSign {
-		path, body = "/v1/playbacks/"+t.Playback+":sign", `{"viewer":"`+viewer+`"}`
+	path, body, header := echoPath, func() string { return "{}" }, http.Header{"Content-Type": {"application/json"}}
+	switch {
+	case t.Call == callSign && t.Viewers > 0:
+		path, body = signPath(t), func() string { return signBody(l.nextViewer(t)) }
+	case t.Call == callSign:
+		path, body = signPath(t), func() string { return signBody(viewer) }
 	}
 	return []caller{func(ctx context.Context) error {
-		return l.send(ctx, http.MethodPost, "http://"+t.Address+path, body, header)
+		return l.send(ctx, http.MethodPost, "http://"+t.Address+path, body(), header)
 	}}
 }
+
+func signPath(t task) string { return "/v1/playbacks/" + t.Playback + ":sign" }
+
+func signBody(viewer string) string { return `{"viewer":"` + viewer + `"}` }
 
 // edgeCaller asks as an nginx would that has a viewer's request at hand; without targets, the empty handler.
 func (l *loader) edgeCaller(t task) caller {

@@ -23,27 +23,38 @@ const grantBatch = 1000
 
 // grant holds the sign of a playback that asks for a grant and opens a session against that of an open one, in
 // the same service on a file with the settings of production. Each sign is the next viewer's, who holds a grant
-// of his own; a viewer comes again only when all have had their turn. The ratio is that of the CPU time of
-// service and client together, which is what bounds the rate of a machine that does nothing else.
+// of his own, as when an event begins.
 func (b *bench) grant(ctx context.Context, t *bed) error {
-	if err := sell(ctx, t.at.GRPC, b.effort.viewers); err != nil {
+	return b.againstOpen(ctx, t, grantLine, task{Address: t.at.GRPC, Conns: busyConns})
+}
+
+// httpGrant is grant for web apps that ask over HTTP.
+func (b *bench) httpGrant(ctx context.Context, t *bed) error {
+	return b.againstOpen(ctx, t, httpGrantLine, task{Address: t.at.HTTP, HTTP: true})
+}
+
+func (b *bench) againstOpen(ctx context.Context, t *bed, name string, open task) error {
+	if err := t.sell(ctx, b.effort.viewers); err != nil {
 		return err
 	}
-	open := task{Address: t.at.GRPC, Call: callSign, Playback: hdntsPlayback, Viewers: b.effort.viewers, Callers: busyCallers, Conns: busyConns}
+	open.Call, open.Playback, open.Callers = callSign, hdntsPlayback, busyCallers
 	counted := open
-	counted.Playback = grantPlayback
-	rates, cpus, totals, err := b.fight(t, counted, open)
+	counted.Playback, counted.Viewers = grantPlayback, b.effort.viewers
+	rates, cpus, err := b.duel(t, counted, open)
 	if err != nil {
 		return err
 	}
-	return b.report(grantLine, totals[1].over(totals[0]), atLeast(0.4),
-		"%d viewers with a grant each: %.1f us CPU of the service, %.1f us with the client, %.0f/s; open playback %.1f us, %.1f us, %.0f/s",
-		b.effort.viewers, cpus[0].median()/1e3, totals[0].median()/1e3, rates[0].median(), cpus[1].median()/1e3, totals[1].median()/1e3, rates[1].median())
+	return b.report(name, rates[0].over(rates[1]), atLeast(0.4), "%d viewers with a grant each: %.0f/s (%.1f us CPU of the service), open playback %.0f/s (%.1f us)",
+		b.effort.viewers, rates[0].median(), cpus[0].median()/1e3, rates[1].median(), cpus[1].median()/1e3)
 }
 
-// sell makes a grant for each viewer.
-func sell(ctx context.Context, address string, viewers int) (err error) {
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+// sell makes a grant for each viewer, once.
+func (t *bed) sell(ctx context.Context, viewers int) (err error) {
+	if t.sold {
+		return nil
+	}
+	t.sold = true
+	conn, err := grpc.NewClient(t.at.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}

@@ -14,29 +14,22 @@ const (
 // duel loads the service with two tasks in turn and returns the answers a second and the service's CPU
 // time a call, in nanoseconds, of each.
 func (b *bench) duel(t *bed, first, second task) (rates, cpus [2]figures, err error) {
-	rates, cpus, _, err = b.fight(t, first, second)
-	return rates, cpus, err
-}
-
-// fight is duel that also returns the CPU time a call of service and client together, in nanoseconds.
-func (b *bench) fight(t *bed, first, second task) (rates, cpus, totals [2]figures, err error) {
 	tasks := [2]task{first, second}
 	for round := range b.effort.serviceRounds + 1 {
 		for i, what := range tasks {
 			what.For = b.effort.serviceSlice
 			o, cpu, err := t.load(t.client, what)
 			if err != nil {
-				return rates, cpus, totals, err
+				return rates, cpus, err
 			}
 			if round == 0 { // warm up
 				continue
 			}
 			rates[i] = append(rates[i], o.rate())
 			cpus[i] = append(cpus[i], float64(cpu.Nanoseconds())/float64(o.Answered))
-			totals[i] = append(totals[i], float64((cpu+o.CPU).Nanoseconds())/float64(o.Answered))
 		}
 	}
-	return rates, cpus, totals, nil
+	return rates, cpus, nil
 }
 
 // grpc holds SignPlayback against an empty unary call of the same server.

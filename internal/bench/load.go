@@ -19,7 +19,6 @@ type outcome struct {
 	Answered int           `json:"answered"`
 	Refused  int           `json:"refused"` // for overload
 	Took     time.Duration `json:"took"`
-	CPU      time.Duration `json:"cpu"` // of the client
 	P50      time.Duration `json:"p50"`
 	P99      time.Duration `json:"p99"`
 	Error    string        `json:"error"`
@@ -40,9 +39,7 @@ func loadOnDemand(ctx context.Context, in io.Reader, out io.Writer) error {
 		if err := json.Unmarshal(questions.Bytes(), &t); err != nil {
 			return err
 		}
-		began := cpuTime()
 		o, err := l.do(ctx, t)
-		o.CPU = cpuTime() - began
 		if err != nil {
 			o.Error = err.Error()
 		}

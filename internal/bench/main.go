@@ -67,7 +67,7 @@ func (b *bench) run(ctx context.Context) error {
 		{names: []string{hdntsLine, hdntsAllocsLine}, measure: b.hdnts},
 		{names: []string{qencodeLine, qencodeAllocsLine}, measure: b.qencode},
 		{names: []string{sharedLine, sharedAllocsLine, onceLine}, measure: b.shared},
-		{names: []string{grpcLine, httpLine, batchLine, rsaLine, grantLine, edgeLine, edgeQencodeLine, importLine}, measure: b.service},
+		{names: []string{grpcLine, httpLine, batchLine, rsaLine, grantLine, httpGrantLine, edgeLine, edgeQencodeLine, importLine}, measure: b.service},
 		{names: []string{checkLine}, measure: b.check},
 	} {
 		if !b.wanted(group.names...) {

@@ -34,7 +34,7 @@ func thorough() effort {
 		rounds: 31, slice: 20 * time.Millisecond,
 		serviceRounds: 21, serviceSlice: 400 * time.Millisecond,
 		rsaRounds: 5, rsaSlice: 3 * time.Second,
-		viewers: 100_000, checkRounds: 21, checks: 3000, manyGrants: 1_000_000,
+		viewers: 250_000, checkRounds: 21, checks: 3000, manyGrants: 1_000_000,
 		imports: 3, importRows: 100_000,
 	}
 }

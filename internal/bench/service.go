@@ -25,6 +25,7 @@ const (
 	rsaLine   = "hdnts-p99-under-rsa"
 
 	grantLine       = "sign-grant-session-vs-sign"
+	httpGrantLine   = "http-sign-grant-session-vs-sign"
 	edgeLine        = "edge-auth-vs-empty"
 	edgeQencodeLine = "edge-auth-qencode-vs-empty"
 	importLine      = "grants-import"
@@ -41,6 +42,7 @@ const (
 type bed struct {
 	server, client, second *child
 	at                     served
+	sold                   bool // each viewer has a grant
 }
 
 // service measures what needs the whole service.
@@ -70,6 +72,7 @@ func (b *bench) service(ctx context.Context) (err error) {
 		{edgeLine, b.edge},
 		{edgeQencodeLine, b.edgeQencode},
 		{grantLine, b.grant},
+		{httpGrantLine, b.httpGrant},
 		{importLine, b.imported},
 	} {
 		if !b.wanted(line.name) {
