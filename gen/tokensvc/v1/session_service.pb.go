@@ -654,9 +654,11 @@ type RevokeSessionsRequest struct {
 	// begin anew; absent means until the revocation is lifted. Not for a session, grant or order.
 	Hold *durationpb.Duration `protobuf:"bytes,7,opt,name=hold,proto3" json:"hold,omitempty"`
 	// Also rotate the keys of the playback's target immediately, which ends every token of the target at the
-	// provider's edge, of other viewers and playbacks too. Only with playback_id.
+	// provider's edge, of other viewers and playbacks too. Only with playback_id; refused before anything is revoked
+	// where the target cannot be rotated.
 	RotateKeys bool `protobuf:"varint,8,opt,name=rotate_keys,json=rotateKeys,proto3" json:"rotate_keys,omitempty"`
-	// Also ban the stream at the provider, which stops every viewer. Only with playback_id, at Agora.
+	// Also ban the stream at the provider, which stops every viewer for seven days, whether or not the revocation is
+	// lifted. Only with playback_id, at Agora.
 	Ban           bool `protobuf:"varint,9,opt,name=ban,proto3" json:"ban,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
