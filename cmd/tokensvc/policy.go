@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,12 +12,13 @@ import (
 )
 
 func newPolicy(c *common) *cobra.Command {
-	return group("policy", "Policies: who is let in, tried and judged without a service", newPolicyTest(c), newPolicyLint(c))
+	return group("policy", "Policies: who is let in, try one, and see which playbacks will hurt viewers", newPolicyTest(c), newPolicyLint(c))
 }
 
 func newPolicyTest(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "test FILE", Short: "Run the cases of a file against its policy; see docs/policies.md", Args: cobra.ExactArgs(1),
+		Example: "  tokensvc policy test policy.yaml\n  tokensvc policy test policy.yaml --output json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := os.ReadFile(args[0])
 			if err != nil {
@@ -54,7 +56,7 @@ func printResults(w io.Writer, results []policytest.Result) error {
 		}
 		mark := "ok  "
 		if !r.OK {
-			mark, said = "FAIL", said+", want "+r.Want
+			mark, said = "FAIL", said+", want "+strings.TrimSpace(r.Want+" "+r.WantReason)
 		}
 		if _, err := fmt.Fprintf(w, "%s  %s: %s: %s\n", mark, r.Name, said, r.Detail); err != nil {
 			return err

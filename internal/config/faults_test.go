@@ -86,7 +86,7 @@ func TestFaults(t *testing.T) {
 		{"sessions without a rule", input{file: playback + ", sessions: {max: 3}}]"}, []string{"tokensvc.yaml:1: playbacks[0].sessions.rule: is missing; write deny_new, evict_oldest or allow_same_device"}},
 		{"hectic heartbeat", input{file: playback + ", sessions: {rule: deny_new, heartbeat_timeout: 4s}}]"}, []string{"tokensvc.yaml:1: playbacks[0].sessions.heartbeat_timeout: 4s is under 5s; write 0s for none"}},
 
-		{"bad expression", input{file: playback + ", access: {expression: 'viewr.id == \"x\"'}}]"}, []string{`tokensvc.yaml:1: playbacks[0].access: expression: 1:1: undeclared reference to 'viewr' (in container '')`}},
+		{"bad expression", input{file: playback + ", access: {expression: 'viewr.id == \"x\"'}}]"}, []string{`tokensvc.yaml:1: playbacks[0].access: expression: 1:1: undeclared reference to 'viewr'; the variables are viewer.id, playback.id, playback.target_id, request.client_ip, request.device, request.country, request.attributes, grants and now`}},
 		{"no such web hook", input{file: playback + ", access: {webhook: shop}}]"}, []string{`tokensvc.yaml:1: playbacks[0].access: no web hook "shop" among webhooks`}},
 		{"web hook in the open", input{file: "webhooks: [{id: shop, url: 'http://shop.example.com', secret_file: s}]"}, []string{"tokensvc.yaml:1: webhooks[0].url: want an absolute https URL without user, password or fragment; http is for loopback addresses alone"}},
 		{"web hook without a secret", input{file: "webhooks: [{id: my-shop, url: 'https://e/x'}]"}, []string{"tokensvc.yaml:1: webhooks[0].secret_file: is missing; name a file, or set TOKENSVC_WEBHOOK_MY_SHOP_SECRET"}},

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -34,15 +36,27 @@ type File struct {
 	Policy   yaml.Node `yaml:"policy"`
 	Playback string    `yaml:"playback"`
 	Target   string    `yaml:"target"`
-	Now      time.Time `yaml:"now"`
+	Now      Instant   `yaml:"now"`
 	Cases    []Case    `yaml:"cases"`
+}
+
+// Instant is a time in a file, written as RFC 3339 has it.
+type Instant struct{ time.Time }
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (t *Instant) UnmarshalYAML(n *yaml.Node) error {
+	var err error
+	if t.Time, err = time.Parse(time.RFC3339, n.Value); err != nil {
+		return fmt.Errorf("line %d: %q is not a time like 2026-11-20T20:00:00Z", n.Line, tokens.Clip(n.Value))
+	}
+	return nil
 }
 
 // Case is one question and the answer it should get.
 type Case struct {
 	Name       string            `yaml:"name"`
 	Viewer     string            `yaml:"viewer"`
-	Now        time.Time         `yaml:"now"`
+	Now        Instant           `yaml:"now"`
 	ClientIP   string            `yaml:"client_ip"`
 	Device     string            `yaml:"device"`
 	Country    string            `yaml:"country"`
@@ -61,8 +75,8 @@ type Grant struct {
 	ID         string         `yaml:"id"`
 	OrderID    string         `yaml:"order_id"`
 	ProductID  string         `yaml:"product_id"`
-	Start      time.Time      `yaml:"start_time"`
-	End        time.Time      `yaml:"end_time"`
+	Start      Instant        `yaml:"start_time"`
+	End        Instant        `yaml:"end_time"`
 	Revoked    bool           `yaml:"revoked"`
 	Plays      int            `yaml:"plays"`
 	MaxPlays   int            `yaml:"max_plays"`
@@ -76,7 +90,9 @@ type Result struct {
 	Name string `json:"name"`
 	OK   bool   `json:"ok"`
 	Want string `json:"want"`
-	Got  string `json:"got"`
+	// WantReason is the reason of the denial that is wanted, when the case names one.
+	WantReason string `json:"want_reason,omitempty"`
+	Got        string `json:"got"`
 	// Reason is that of a denial.
 	Reason string `json:"reason,omitempty"`
 	// Detail is the answer in words.
@@ -115,7 +131,7 @@ func read(text []byte) (*File, error) {
 	decoder.KnownFields(true)
 	f := &File{}
 	if err := decoder.Decode(f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, inWords(err)
 	}
 	switch {
 	case f.Policy.IsZero():
@@ -124,6 +140,20 @@ func read(text []byte) (*File, error) {
 		return nil, errors.New("there are no cases")
 	}
 	return f, nil
+}
+
+// inWords leaves the names of Go types out of what the decoder says.
+func inWords(err error) error {
+	wrong, ok := errors.AsType[*yaml.TypeError](err)
+	if !ok {
+		return err
+	}
+	lines := make([]string, len(wrong.Errors))
+	for i, line := range wrong.Errors {
+		line, _, _ = strings.Cut(line, " in type ")
+		lines[i], _, _ = strings.Cut(line, " into ")
+	}
+	return errors.New(strings.Join(lines, "; "))
 }
 
 // run asks one question of a checker whose store and web hooks are those of the case.
@@ -140,7 +170,7 @@ func (c *Case) run(ctx context.Context, f *File, access *playback.Access) (Resul
 	if err := policies.CheckPolicy(access); err != nil {
 		return Result{}, err
 	}
-	r := Result{Name: c.Name, Want: c.Want}
+	r := Result{Name: c.Name, Want: c.Want, WantReason: c.Reason}
 	switch d, err := policies.Check(ctx, request); {
 	case err != nil:
 		r.Got, r.Detail = Unknown, err.Error()
@@ -155,11 +185,11 @@ func (c *Case) run(ctx context.Context, f *File, access *playback.Access) (Resul
 
 func (c *Case) request(f *File, access *playback.Access) (entitle.Request, error) {
 	r := entitle.Request{
-		Playback: &playback.Playback{ID: f.Playback, TargetID: f.Target, Access: access}, Viewer: c.Viewer, Now: c.Now,
+		Playback: &playback.Playback{ID: f.Playback, TargetID: f.Target, Access: access}, Viewer: c.Viewer, Now: c.Now.Time,
 		Viewing: entitle.Viewing{Device: c.Device, Country: c.Country, Attributes: c.Attributes},
 	}
 	if r.Now.IsZero() {
-		r.Now = f.Now
+		r.Now = f.Now.Time
 	}
 	switch {
 	case c.Name == "":
@@ -170,8 +200,13 @@ func (c *Case) request(f *File, access *playback.Access) (entitle.Request, error
 		return r, errors.New("now is missing, here and for the file; write a time as 2026-11-20T20:00:00Z")
 	case c.Want != Allowed && c.Want != Denied && c.Want != Unknown:
 		return r, fmt.Errorf("want is %q; write %s, %s or %s", tokens.Clip(c.Want), Allowed, Denied, Unknown)
+	case c.Reason != "" && c.Want != Denied:
+		return r, fmt.Errorf("reason goes with want: %s only", Denied)
 	}
 	for id, answer := range c.Webhooks {
+		if !asks(access, id) {
+			return r, fmt.Errorf("the policy asks no web hook %q", tokens.Clip(id))
+		}
 		if answer != "yes" && answer != "no" && answer != "down" {
 			return r, fmt.Errorf("web hook %q answers %q; write \"yes\", \"no\" or \"down\", in quotes", tokens.Clip(id), tokens.Clip(answer))
 		}
@@ -185,11 +220,20 @@ func (c *Case) request(f *File, access *playback.Access) (entitle.Request, error
 	return r, nil
 }
 
+// asks reports whether a policy names a web hook.
+func asks(a *playback.Access, hook string) bool {
+	if a == nil {
+		return false
+	}
+	inner := func(one playback.Access) bool { return asks(&one, hook) }
+	return a.Webhook == hook || slices.ContainsFunc(a.AllOf, inner) || slices.ContainsFunc(a.AnyOf, inner)
+}
+
 func (c *Case) grants(r entitle.Request) []entitle.Grant {
 	grants := make([]entitle.Grant, len(c.Grants))
 	for i, g := range c.Grants {
 		grants[i] = entitle.Grant{
-			ID: g.ID, Viewer: c.Viewer, ProductID: g.ProductID, Start: g.Start, End: g.End, OrderID: g.OrderID, State: entitle.Active, Plays: g.Plays,
+			ID: g.ID, Viewer: c.Viewer, ProductID: g.ProductID, Start: g.Start.Time, End: g.End.Time, OrderID: g.OrderID, State: entitle.Active, Plays: g.Plays,
 			Limits: entitle.Limits{MaxPlays: g.MaxPlays, MaxDevices: g.MaxDevices, Countries: g.Countries, Networks: g.Networks},
 		}
 		if g.ProductID == "" {

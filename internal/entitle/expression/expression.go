@@ -46,6 +46,8 @@ const (
 	varAttributes = "request.attributes"
 	varGrants     = "grants"
 	varNow        = "now"
+
+	variables = varViewer + ", " + varPlayback + ", " + varTarget + ", " + varClientIP + ", " + varDevice + ", " + varCountry + ", " + varAttributes + ", " + varGrants + " and " + varNow
 )
 
 // Grant is a grant that counts now, as expressions see it.
@@ -200,8 +202,12 @@ func fault(found []*common.Error) error {
 		more = fmt.Sprintf(" (and %d more)", len(found)-1)
 	}
 	message, _, _ := strings.Cut(first.Message, "\n")
+	message, _, undeclared := strings.Cut(message, " (in container")
 	if len(message) > 256 {
 		message = message[:256] + "…"
+	}
+	if undeclared {
+		message += "; the variables are " + variables
 	}
 	return tokens.ParamError(tokens.InvalidArgument, "expression", "%d:%d: %s%s", line, column, strings.ToValidUTF8(message, "\uFFFD"), more)
 }

@@ -88,6 +88,7 @@ func TestCompileRefusesWithThePosition(t *testing.T) {
 		{"empty", ``, "1:1"},
 		{"syntax", `viewer.id ==`, "1:13"},
 		{"second line", "true &&\n  viewr.id == \"x\"", "2:3: undeclared reference"},
+		{"no such variable", `request.contry == "DE"`, "1:1: undeclared reference to 'request'; the variables are viewer.id, playback.id, playback.target_id, request.client_ip, request.device, request.country, request.attributes, grants and now"},
 		{"wrong type", `viewer.id == 5`, "1:11: found no matching overload"},
 		{"no condition", `viewer.id`, "1:1: has a value of type string"},
 		{"unsure type", `dyn(true)`, "1:1: has a value of type dyn"},
