@@ -98,12 +98,9 @@ func grantState(s tokensvcv1.GrantState) entitle.State {
 // viewingFromProto reads where a viewer watches from.
 func viewingFromProto(in *tokensvcv1.Viewing) (entitle.Viewing, error) {
 	v := entitle.Viewing{Device: in.GetDevice(), Country: in.GetCountry(), Attributes: in.GetAttributes()}
-	if text := in.GetClientIp(); text != "" {
-		address, err := netip.ParseAddr(text)
-		if err != nil || address.Zone() != "" {
-			return v, tokens.ParamError(tokens.InvalidArgument, "viewing.client_ip", "want an IPv4 or IPv6 address without a port or zone")
-		}
-		v.ClientIP = address.Unmap()
+	var err error
+	if v.ClientIP, err = addressFromProto(in.GetClientIp(), "viewing.client_ip"); err != nil {
+		return v, err
 	}
 	if err := checkText("viewing.device", v.Device); err != nil {
 		return v, err
@@ -114,6 +111,18 @@ func viewingFromProto(in *tokensvcv1.Viewing) (entitle.Viewing, error) {
 		}
 	}
 	return v, nil
+}
+
+// addressFromProto reads an address, IPv4 never within IPv6; none is the zero Addr.
+func addressFromProto(text, field string) (netip.Addr, error) {
+	if text == "" {
+		return netip.Addr{}, nil
+	}
+	address, err := netip.ParseAddr(text)
+	if err != nil || address.Zone() != "" {
+		return netip.Addr{}, tokens.ParamError(tokens.InvalidArgument, field, "want one IP address, without port, zone or prefix length")
+	}
+	return address.Unmap(), nil
 }
 
 func decisionProto(d *entitle.Decision) *tokensvcv1.CheckEntitlementResponse {

@@ -259,6 +259,38 @@ func TestSignAsksThePolicy(t *testing.T) {
 	e.refuses(t, "ada", "", tokens.Revoked) // the store knows, whatever the checker says
 }
 
+// asked is a Checker that lets everybody in and remembers the last question.
+type asked struct{ last entitle.Request }
+
+func (a *asked) Check(_ context.Context, r entitle.Request) (entitle.Decision, error) {
+	a.last = r
+	return entitle.Decision{Allowed: true}, nil
+}
+
+// An address stands in either place of a request; the policy hears it from both.
+func TestThePolicyHearsTheAddress(t *testing.T) {
+	a := &asked{}
+	e := cinema(t, nil, func(o *server.Options) { o.Checker = a })
+	e.change(t, &pb.Playback{Id: "wowza", Access: &pb.AccessPolicy{Rule: &pb.AccessPolicy_Grant{Grant: &pb.GrantRule{}}}})
+	for _, c := range []struct {
+		address string
+		viewing *pb.Viewing
+	}{
+		{"192.0.2.7", nil},
+		{"::ffff:192.0.2.7", &pb.Viewing{Device: "tv"}},
+		{"", &pb.Viewing{ClientIp: "192.0.2.7"}},
+		{"192.0.2.7", &pb.Viewing{ClientIp: "192.0.2.7"}},
+	} {
+		a.last = entitle.Request{}
+		_, err := e.playbacks.SignPlayback(t.Context(), &pb.SignPlaybackRequest{Id: "wowza", Viewer: "ada", ClientIp: c.address, Viewing: c.viewing})
+		if err != nil || a.last.Viewing.ClientIP.String() != "192.0.2.7" {
+			t.Errorf("%q and %v: the policy was asked about %s, %v", c.address, c.viewing, a.last.Viewing.ClientIP, err)
+		}
+	}
+	_, err := e.playbacks.SignPlayback(t.Context(), &pb.SignPlaybackRequest{Id: "wowza", Viewer: "ada", ClientIp: "192.0.2.7:80"})
+	wantReason(t, err, tokens.InvalidArgument)
+}
+
 // Without a checker nobody gets in whom a policy has to let in.
 func TestNoCheckerIsNoYes(t *testing.T) {
 	e := cinema(t, nil)

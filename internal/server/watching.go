@@ -254,7 +254,7 @@ func viewerFromProto(id string, ttl *durationpb.Duration, address string, in *to
 	if err := checkText("viewer", id); err != nil {
 		return v, err
 	}
-	if v.ttl, err = optionalDuration(ttl, "ttl"); err != nil || in == nil {
+	if v.ttl, err = optionalDuration(ttl, "ttl"); err != nil {
 		return v, err
 	}
 	switch shown := in.GetClientIp(); {
@@ -264,7 +264,9 @@ func viewerFromProto(id string, ttl *durationpb.Duration, address string, in *to
 	default:
 		return v, tokens.ParamError(tokens.InvalidArgument, "viewing.client_ip", "is not client_ip; leave one of them out")
 	}
-	v.viewing, err = viewingFromProto(in)
+	if v.viewing, err = viewingFromProto(in); err == nil && in.GetClientIp() == "" {
+		v.viewing.ClientIP, err = addressFromProto(address, "client_ip")
+	}
 	return v, err
 }
 
