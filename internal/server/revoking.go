@@ -118,8 +118,9 @@ func (s *revoking) revoke(ctx context.Context, o revokeOrder) (*tokensvcv1.Revoc
 	return out, err
 }
 
-// unseen returns the longest that a token of the subject may live of which no session knows: it was signed
-// where the playback opens none, at the latest by a replica that had not heard of the revocation yet.
+// unseen returns the longest that a token of the subject may live of which no session of the subject knows: it was
+// signed where the playback opens none, or under no grant, at the latest by a replica that had not heard of the
+// revocation yet.
 func (s *revoking) unseen(ctx context.Context, kind session.Kind, subject string) (time.Duration, error) {
 	snapshot, err := s.signer.Snapshot()
 	if err != nil {
@@ -127,12 +128,14 @@ func (s *revoking) unseen(ctx context.Context, kind session.Kind, subject string
 	}
 	var longest time.Duration
 	now := s.revoker.Now()
-	count := func(p *playback.Entry) {
-		t := snapshot.Target(p.TargetID)
-		if t == nil {
-			return
+	lifeAt := func(p *playback.Entry) time.Duration {
+		if t := snapshot.Target(p.TargetID); t != nil {
+			return t.LongestLife(now)
 		}
-		life := t.LongestLife(now)
+		return 0
+	}
+	count := func(p *playback.Entry) {
+		life := lifeAt(p)
 		if p.Sessions == nil || p.UpdatedAt.After(p.CreatedAt) && p.UpdatedAt.Add(life).After(now) { // it may have been without before
 			longest = max(longest, life)
 		}
@@ -146,7 +149,10 @@ func (s *revoking) unseen(ctx context.Context, kind session.Kind, subject string
 		}
 	case session.OfGrant, session.OfOrder:
 		err = s.covered(ctx, kind, subject, func(g *entitle.Grant, p *playback.Entry) {
-			if !g.Limits.Counted() { // else it opens a session wherever it lets in
+			switch {
+			case looksAtGrants(p.Access):
+				longest = max(longest, lifeAt(p))
+			case !g.Limits.Counted(): // else it opens a session wherever it lets in
 				count(p)
 			}
 		})
@@ -156,6 +162,17 @@ func (s *revoking) unseen(ctx context.Context, kind session.Kind, subject string
 		longest += s.signingAge
 	}
 	return longest, err
+}
+
+// looksAtGrants reports whether a policy may let a viewer in by an expression for a grant that the token, and its
+// session, are not under.
+func looksAtGrants(a *playback.Access) bool {
+	found := false
+	_ = a.Walk(func(part *playback.Access) error {
+		found = found || strings.Contains(part.Expression, "grants")
+		return nil
+	}) // which fails only where the visit does
+	return found
 }
 
 // every calls visit for each playback of each target.

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "github.com/tokensvc/tokensvc/gen/tokensvc/v1"
+	"github.com/tokensvc/tokensvc/internal/entitle"
 	"github.com/tokensvc/tokensvc/internal/playback"
 	"github.com/tokensvc/tokensvc/internal/server"
 	"github.com/tokensvc/tokensvc/keystore"
@@ -76,5 +77,35 @@ func TestRevocationAsksTheVendorForBoth(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), fault.Error()) || len(operations()) != 2 || banned.Load() != 2 {
 		t.Errorf("%v, after %d bans and operations %v", err, banned.Load(), operations())
+	}
+}
+
+// An expression that looks at grants lets in without one: the token is under no grant, and neither is a session.
+func TestRevocationsMindExpressionsOverGrants(t *testing.T) {
+	e := cinema(t, nil, func(o *server.Options) {
+		o.Checker = &bouncer{decision: entitle.Decision{Allowed: true}}
+	})
+	grant := forPlayback("ada", "wowza")
+	grant.OrderId, grant.Limits = "o1", &pb.GrantLimits{MaxSessions: 1}
+	made, err := e.grants.CreateGrant(t.Context(), &pb.CreateGrantRequest{Grant: grant})
+	check(t, err)
+	looks := &pb.AccessPolicy{Rule: &pb.AccessPolicy_Expression{Expression: "grants.exists(g, g.order_id != '')"}}
+	for n, p := range []*pb.Playback{
+		{Id: "wowza", Access: looks},
+		{Id: "wowza", Access: &pb.AccessPolicy{Rule: &pb.AccessPolicy_AnyOf{AnyOf: &pb.AccessPolicies{Policies: []*pb.AccessPolicy{looks}}}}},
+		{Id: "wowza", Access: looks, Sessions: &pb.SessionPolicy{}},
+	} {
+		e.change(t, p)
+		e.pass(t, 24*time.Hour) // no token of before lives
+		signed := e.watch(t, "ada", "tv")
+		for _, r := range []*pb.RevokeSessionsRequest{
+			{Subject: &pb.RevokeSessionsRequest_OrderId{OrderId: "o1"}},
+			{Subject: &pb.RevokeSessionsRequest_GrantId{GrantId: made.GetGrant().GetId()}},
+		} {
+			revoked := e.revoke(t, r)
+			if last := signed.GetCredential().GetExpiresAt().AsTime(); revoked.GetEffectiveAt().AsTime().Before(last) || revoked.GetLayers()[2].GetRefuses() {
+				t.Errorf("policy %d: a token is out until %s; the answer is %v", n, last, revoked)
+			}
+		}
 	}
 }
