@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tokensvc/tokensvc/internal/playback"
@@ -24,9 +25,8 @@ func newCookie(e *playback.Entry, asked uri, ask *Ask) *http.Cookie {
 	if !e.IsURL(asked.path) {
 		return nil
 	}
-	sum := sha256.Sum256([]byte(e.ID))
 	value := base64.RawURLEncoding.EncodeToString([]byte(asked.raw))
-	name := CookiePrefix + hex.EncodeToString(sum[:6])
+	name := cookieName(e)
 	if len(value) > maxCookie {
 		return nil
 	}
@@ -41,6 +41,33 @@ func newCookie(e *playback.Entry, asked uri, ask *Ask) *http.Cookie {
 	}
 	//nolint:gosec // without TLS, as on loopback, a Secure cookie would never come back
 	return &http.Cookie{Name: name, Value: value, Path: e.ScopeOf(asked.path), HttpOnly: true, Secure: ask.Secure, SameSite: same}
+}
+
+// cookieName returns the name of a playback's cookie.
+func cookieName(e *playback.Entry) string {
+	sum := sha256.Sum256([]byte(e.ID))
+	return CookiePrefix + hex.EncodeToString(sum[:6])
+}
+
+// toTry returns the cookies to try for a path, at most maxCookies. Where a request brings more, those of the
+// playbacks that the path belongs to come first: at the root a browser brings the cookies of all it has watched.
+func (d *Decider) toTry(cookies []*http.Cookie, path string) []*http.Cookie {
+	if len(cookies) <= maxCookies {
+		return cookies
+	}
+	var here []string
+	for e := range d.Catalogue.At(path) {
+		here = append(here, cookieName(e))
+	}
+	first := func(c *http.Cookie) int {
+		if slices.Contains(here, c.Name) {
+			return 0
+		}
+		return 1
+	}
+	sorted := slices.Clone(cookies)
+	slices.SortStableFunc(sorted, func(a, b *http.Cookie) int { return first(a) - first(b) })
+	return sorted[:maxCookies]
 }
 
 // written is what http.Cookie.String writes of a cookie of ours, whose parts need no second look: the value is

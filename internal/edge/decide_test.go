@@ -231,3 +231,19 @@ func TestCookiesOfOthersAreNotBelieved(t *testing.T) {
 	many = append(many[:3:3], good)
 	w.wants("the fourth cookie", w.ask(segment, &many), 200, "")
 }
+
+// Playlists at the root get their cookies back with every request there: those that a viewer has watched before take
+// no place from the one that counts.
+func TestCookiesOfOtherPlaybacksTakeNoPlace(t *testing.T) {
+	w := newWorld(t)
+	var jar []*http.Cookie
+	for _, id := range []string{"c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9"} {
+		p := playback.Playback{ID: id, TargetID: "qencode", URL: "https://cdn.example/" + id + ".m3u8", Qencode: &playback.Qencode{URI: id}, TTL: time.Minute}
+		_, err := w.store.CreatePlayback(t.Context(), p)
+		w.must(err)
+		w.must(w.Catalogue.Refresh(t.Context()))
+		w.wants(id, w.ask(w.sign(id, ""), &jar), 200, "")
+		w.wants("a segment of "+id, w.ask("/"+id+"/seg_1.ts", &jar), 200, "")
+	}
+	w.wants("a segment of the first", w.ask("/c1/seg_1.ts", &jar), 200, "")
+}

@@ -132,10 +132,7 @@ func (d *Decider) Decide(ctx context.Context, ask *Ask) Answer {
 	if !belongs {
 		return refusal(tokens.Refuse(tokens.NotFound, "the path belongs to no playback"))
 	}
-	for i, c := range ask.Cookies {
-		if i == maxCookies {
-			break
-		}
+	for _, c := range d.toTry(ask.Cookies, asked.path) {
 		answer := d.tryCookie(ctx, c.Value, asked, ask.ClientIP, now)
 		if answer.Outcome == Allowed {
 			return answer
