@@ -19,3 +19,6 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // FanOut is fanOut.
 func FanOut(n, width int, fn func(int)) { fanOut(n, width, fn) }
+
+// PatternWords is patternWords.
+func PatternWords(pattern string) string { return patternWords(pattern) }

@@ -18,7 +18,7 @@ import (
 )
 
 // newGateway translates HTTP/JSON to calls of conn. JSON has the field names of the .proto files;
-// unknown members are refused.
+// unknown members and parameters are refused.
 func newGateway(ctx context.Context, conn grpc.ClientConnInterface, further []Service) (*runtime.ServeMux, error) {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, newStrictJSON()),
@@ -35,7 +35,7 @@ func newGateway(ctx context.Context, conn grpc.ClientConnInterface, further []Se
 		}),
 		runtime.WithRoutingErrorHandler(routingError),
 		runtime.WithDisablePathLengthFallback(),
-		runtime.WithMiddlewares(agree),
+		runtime.WithMiddlewares(knownQuery(), agree),
 	)
 	if err := tokensvcv1.RegisterPlaybackServiceHandlerClient(ctx, mux, tokensvcv1.NewPlaybackServiceClient(conn)); err != nil {
 		return nil, err

@@ -77,7 +77,16 @@ func describeJSON(err error) error {
 			return fmt.Errorf("%s: invalid value for field %q; bytes are base64, durations look like \"60s\", times like \"2026-12-24T20:00:00Z\"", at, name)
 		}
 	}
-	return fmt.Errorf("%s: not a valid JSON message for this call", at)
+	switch {
+	case strings.Contains(text, "google.protobuf.Timestamp value"):
+		return fmt.Errorf("%s: not a time like \"2026-12-24T20:00:00Z\", with at most 9 decimals, until the year 9999", at)
+	case strings.Contains(text, "google.protobuf.Duration value"):
+		return fmt.Errorf("%s: not a duration like \"60s\", in seconds, with at most 9 decimals", at)
+	case strings.Contains(text, "unexpected token"):
+		return fmt.Errorf("%s: not the kind of JSON value that stands here; durations look like \"60s\", times like \"2026-12-24T20:00:00Z\", and /openapi.json lists the fields", at)
+	default:
+		return fmt.Errorf("%s: not a valid JSON message for this call", at)
+	}
 }
 
 // describeParameters says which parameter of a path or query is wrong, where the gateway's own text
@@ -102,10 +111,15 @@ func between(text, before, after string) string {
 		return ""
 	}
 	name, _, ok := strings.Cut(rest, after)
-	if !ok || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '.' && r != ':'
-	}) {
+	if !ok || !plainName(name) {
 		return ""
 	}
 	return name
+}
+
+// plainName reports whether a text looks like a short name or position.
+func plainName(text string) bool {
+	return len(text) <= 64 && !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '.' && r != ':'
+	})
 }

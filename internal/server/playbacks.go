@@ -46,7 +46,7 @@ func (s *playbackService) sign(ctx context.Context, r *tokensvcv1.SignPlaybackRe
 	}
 	p := s.catalogue.Get(r.GetId())
 	if p == nil {
-		return pass{}, refuse(tokens.NotFound, "playback %q does not exist", r.GetId())
+		return pass{}, missing(keystore.ErrNotFound, r.GetId())
 	}
 	if !free(p) {
 		return s.watching.begin(ctx, p, v)

@@ -72,7 +72,7 @@ func (s *revoking) order(r *tokensvcv1.RevokeSessionsRequest) (revokeOrder, erro
 		return o, nil
 	}
 	if !lasting {
-		return o, tokens.ParamError(tokens.InvalidArgument, "hold", "a %s is not held off; leave hold out", o.Kind)
+		return o, tokens.ParamError(tokens.InvalidArgument, "hold", "only viewers and playbacks are held off; leave hold out of a revocation by %s", o.Kind)
 	}
 	o.Hold = r.GetHold().AsDuration()
 	o.Holds = o.Hold > 0

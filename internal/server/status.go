@@ -103,7 +103,7 @@ func describeViolations(invalid *protovalidate.ValidationError) problem {
 	p := problem{reason: tokens.InvalidArgument, message: "the request is not valid"}
 	for i, v := range invalid.Violations {
 		field := protovalidate.FieldPathString(v.Proto.GetField())
-		text := v.Proto.GetMessage()
+		text := violation(v)
 		if i == 0 {
 			p.message = text
 			if field != "" {
