@@ -135,7 +135,17 @@ func (g *group) serve(jobs []*job) {
 		g.turn <- struct{}{}
 		defer func() { <-g.turn }()
 	}
-	jobs = take(jobs)
+	err := g.open() // which may have to wait for another process: longer than some callers do
+	if jobs = take(jobs); len(jobs) == 0 {
+		g.undo()
+		return
+	}
+	if err != nil {
+		for _, j := range jobs {
+			j.done <- err
+		}
+		return
+	}
 	for len(jobs) > 0 {
 		results := make([]error, len(jobs))
 		broken, err := g.attempt(jobs, results)
@@ -175,9 +185,7 @@ func (g *group) attempt(jobs []*job, results []error) (broken int, err error) {
 	if !errors.Is(err, errHalfWritten) {
 		return broken, err
 	}
-	if err := g.tx.run(`ROLLBACK`); err != nil {
-		g.drop()
-	}
+	g.undo()
 	return g.try(jobs, results, (*groupTx).guarded)
 }
 
@@ -204,11 +212,15 @@ func (g *group) try(jobs []*job, results []error, run func(*groupTx, *job) error
 		g.drop()
 		return -1, fmt.Errorf("commit: %w", err)
 	}
+	g.tx.begun = false
 	return -1, nil
 }
 
-// open begins a transaction; a writer's holds the write lock.
+// open begins a transaction, unless one has begun; a writer's holds the write lock.
 func (g *group) open() error {
+	if g.tx != nil && g.tx.begun {
+		return nil
+	}
 	if g.tx == nil {
 		c, err := g.connect()
 		if err != nil {
@@ -223,8 +235,19 @@ func (g *group) open() error {
 		}
 		return fmt.Errorf("begin: %w", err)
 	}
-	g.tx.following = nil
+	g.tx.begun, g.tx.following = true, nil
 	return nil
+}
+
+// undo ends a transaction, if one has begun, and what it did.
+func (g *group) undo() {
+	if g.tx == nil || !g.tx.begun {
+		return
+	}
+	g.tx.begun = false
+	if err := g.tx.run(`ROLLBACK`); err != nil {
+		g.drop()
+	}
 }
 
 // drop ends the connection, and with it what was not committed; the next transaction gets a new one.
@@ -246,6 +269,7 @@ func breaks(err error) bool {
 type groupTx struct {
 	*conn
 
+	begun     bool
 	following *following // nil until the transaction asks
 	wrote     bool       // since it was last set to false
 }

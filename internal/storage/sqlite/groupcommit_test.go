@@ -128,6 +128,31 @@ func TestGroupedWriteOfACallerWhoLeaves(t *testing.T) {
 	}
 }
 
+// While another process writes, a caller waits no longer than it wants to, and then has written nothing.
+func TestGroupedWriteOfACallerWhoLeavesWhileAnotherProcessWrites(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "store.db")
+	other, s := openForGroups(t, path), openForGroups(t, path)
+	err := other.groupWrite(t.Context(), func(tx *groupTx) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if err := s.groupWrite(ctx, func(tx *groupTx) error { return insertProduct(tx, "never") }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("while another process writes: %v", err)
+		}
+		return insertProduct(tx, "stays")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.groupWrite(t.Context(), func(tx *groupTx) error { return insertProduct(tx, "after") }); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := s.reader.QueryRowContext(t.Context(), `SELECT count(*) FROM products`).Scan(&n); err != nil || n != 2 {
+		t.Errorf("%d products, %v", n, err)
+	}
+}
+
 // A store that is closed refuses at once.
 func TestGroupedWriteAfterClose(t *testing.T) {
 	t.Parallel()
