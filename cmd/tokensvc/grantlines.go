@@ -50,6 +50,9 @@ func (r *grantRow) set(column, cell string) error {
 			return nil
 		}
 		n, err := strconv.ParseInt(cell, 10, 32)
+		if errors.Is(err, strconv.ErrRange) {
+			return fmt.Errorf("%s: %q is too large", column, tokens.Clip(cell))
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %q is not a whole number", column, tokens.Clip(cell))
 		}
@@ -246,19 +249,6 @@ func parseGrantCSV(columns []string, text string) (*grantRow, error) {
 		if err := row.set(columns[i], cell); err != nil {
 			return nil, err
 		}
-	}
-	return row, nil
-}
-
-func parseGrantJSON(text string) (*grantRow, error) {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	row := &grantRow{}
-	if err := d.Decode(row); err != nil {
-		return nil, fmt.Errorf("not a JSON object with the members %s: %w", strings.Join(grantColumns(), ", "), err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something stands behind the JSON object")
 	}
 	return row, nil
 }

@@ -68,6 +68,39 @@ func FuzzABrokenLineShiftsNoOther(f *testing.F) {
 	})
 }
 
+func TestAGrantOfJSONIsReadStrictly(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"viewer":"ann","playback":"final","max_plays":3,"countries":["AT"]}`: "",
+		` {} `:                                "",
+		`{"viewer":"ann","viewer":"bob"}`:     `member "viewer" is there twice`,
+		`{"Viewer":"ann"}`:                    `there is no member "Viewer"; there are viewer, playback, product, start, end, max_plays, max_sessions, max_devices, countries, networks, order, idempotency_key`,
+		`{"max_plays":"3"}`:                   "max_plays: want a whole number without quotes",
+		`{"max_plays":3000000000}`:            "max_plays: want a whole number without quotes",
+		`{"viewer":3}`:                        "viewer: want a text",
+		`{"end":1795353933}`:                  `end: want a text like "2026-12-24T20:00:00Z"`,
+		`{"countries":"DE"}`:                  `countries: want an array of texts, like ["DE", "AT"]`,
+		`{"networks":[1]}`:                    `networks: want an array of texts, like ["192.0.2.0/24"]`,
+		`{"viewer":"ann"`:                     "the JSON object does not end on its line",
+		`{"viewer":an}`:                       "viewer: not valid JSON",
+		`{"viewer" "ann"}`:                    "viewer: not valid JSON",
+		`{"viewer":"ann" "playback":"final"}`: "not valid JSON",
+		`{viewer:"ann"}`:                      "not valid JSON",
+		`[]`:                                  "not a JSON object",
+		`null`:                                "not a JSON object",
+		`viewer,playback`:                     "not a JSON object",
+		`{"viewer":"ann"}{"viewer":"bob"}`:    "something stands behind the JSON object",
+	} {
+		got := ""
+		if _, err := parseGrantJSON(text); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // A row without a key is named by all that stands in it.
 func TestARowIsNamedByWhatStandsInIt(t *testing.T) {
 	t.Parallel()

@@ -87,7 +87,11 @@ func run(ctx context.Context, args []string, sys system) int {
 // reportError says why a command failed on stderr: a line for people, or with --output json an object
 // {"error":{"reason":…,"message":…}}.
 func reportError(w io.Writer, root *cobra.Command, err error) {
-	reason, message := explainError(err)
+	server, _ := root.PersistentFlags().GetString("server")
+	reason, message := unanswered(err, server)
+	if message == "" {
+		reason, message = explainError(err)
+	}
 	if output, _ := root.PersistentFlags().GetString("output"); output == "json" {
 		type fault struct {
 			Reason  string `json:"reason,omitempty"`
@@ -111,26 +115,36 @@ func explainError(err error) (reason, message string) {
 	var answer interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &answer) {
 		s := answer.GRPCStatus()
-		if s.Code() == codes.Unavailable && !hasReason(s) {
-			return "", "no tokensvc answers there; start one with `tokensvc dev` or `tokensvc serve`, or name it with --server (" + s.Message() + ")"
-		}
-		for _, d := range s.Details() {
-			if info, ok := d.(*errdetails.ErrorInfo); ok {
-				return info.GetReason(), s.Message()
-			}
-		}
-		return "", s.Message()
+		return reasonIn(s), s.Message()
 	}
 	return string(tokens.ReasonOf(err)), err.Error()
 }
 
-func hasReason(s *status.Status) bool {
+// unanswered explains the error of a call that the service did not answer; message is "" for any other.
+func unanswered(err error, server string) (reason, message string) {
+	var answer interface{ GRPCStatus() *status.Status }
+	if !errors.As(err, &answer) || reasonIn(answer.GRPCStatus()) != "" {
+		return "", ""
+	}
+	switch s := answer.GRPCStatus(); s.Code() {
+	case codes.Unavailable:
+		return string(tokens.Unavailable), "no tokensvc answers at " + server +
+			"; start one with `tokensvc dev` or `tokensvc serve`, or name HOST:PORT of its gRPC listener with --server (" + s.Message() + ")"
+	case codes.DeadlineExceeded:
+		return string(tokens.Timeout), "no answer from " + server + " within --timeout; allow more, and see what holds before you repeat a change"
+	default:
+		return "", ""
+	}
+}
+
+// reasonIn returns the reason of a status, or "".
+func reasonIn(s *status.Status) string {
 	for _, d := range s.Details() {
-		if _, ok := d.(*errdetails.ErrorInfo); ok {
-			return true
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
 		}
 	}
-	return false
+	return ""
 }
 
 // common holds the flags that every command has.
@@ -169,30 +183,13 @@ func newRoot(sys system) *cobra.Command {
 	flags.StringVar(&c.server, "server", defaultServer, "address of the service's gRPC listener (environment: TOKENSVC_SERVER)")
 	flags.StringVarP(&c.output, "output", "o", "text", "text or json")
 	flags.DurationVar(&c.timeout, "timeout", 10*time.Second, "how long a call to the service may take")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{code: exitUsage, err: err} })
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newServe(c), newSync(c), newDev(c), newSign(c), newVerify(c), newExplain(c), newToken(c),
 		newPlaybacks(c), newProducts(c), newGrants(c), newSessions(c), newTargets(c), newKeys(c), newPolicy(c), newConfig(c), newMigrate(c), newVersion(c),
 	)
 	usageOnBadArgs(root)
 	return root
-}
-
-// usageOnBadArgs gives wrong numbers of arguments and unknown sub-commands the exit code of usage.
-func usageOnBadArgs(cmd *cobra.Command) {
-	check := cmd.Args
-	if check == nil {
-		check = cobra.NoArgs
-	}
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError("%w\nusage: %s", err, cmd.UseLine())
-		}
-		return nil
-	}
-	for _, sub := range cmd.Commands() {
-		usageOnBadArgs(sub)
-	}
 }
 
 // group is a command that only holds others.

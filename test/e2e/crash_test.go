@@ -51,7 +51,7 @@ func TestNothingAcknowledgedIsLostToAKill(t *testing.T) {
 			}
 			r := run(t, freshSecret(), "--server", s.grpc, "--output", "json", "keys", "import", "live")
 			if r.code != 0 {
-				if !strings.Contains(r.stderr, "no tokensvc answers there") && !strings.Contains(r.stderr, "UNAVAILABLE") {
+				if !strings.Contains(r.stderr, "no tokensvc answers at") && !strings.Contains(r.stderr, "UNAVAILABLE") {
 					t.Fatalf("import failed, and not for the kill: %s", r.stderr)
 				}
 				break
