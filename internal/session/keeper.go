@@ -65,6 +65,8 @@ type Keeper struct {
 	revision int64 // of the store, up to which memory has heard of everything; read under either mutex, written under both
 }
 
+var errNoRead = errors.New("the read of a session was cut off")
+
 // flight is a read of one session that memory does not know.
 type flight struct {
 	done chan struct{}
@@ -147,8 +149,9 @@ func (k *Keeper) join(ctx context.Context, id string) (*flight, error) {
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.cfg.ReadTime)
 	defer cancel()
-	s, err := k.store.Session(ctx, id)
-	k.land(id, f, &s, err)
+	s, err := Session{}, errNoRead // as long as a panic passes by
+	defer func() { k.land(id, f, &s, err) }()
+	s, err = k.store.Session(ctx, id)
 	return f, nil
 }
 

@@ -17,6 +17,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// errBroken makes a feed panic where it reads a session.
+var errBroken = errors.New("broken")
+
 // feed is a store that counts the reads of single sessions, and fails when it is told to.
 type feed struct {
 	session.Store
@@ -37,6 +40,9 @@ func (f *feed) Session(ctx context.Context, id string) (session.Session, error) 
 	f.reads++
 	err := f.err
 	f.mu.Unlock()
+	if errors.Is(err, errBroken) {
+		panic(err)
+	}
 	if err != nil {
 		return session.Session{}, err
 	}
@@ -292,5 +298,25 @@ func TestKeeperTakesNoLateNoteForNews(t *testing.T) {
 				t.Error("what was noted stands in the way of what the store tells")
 			}
 		})
+	}
+}
+
+// A read that panics leaves nobody waiting for it, and the next one reads anew.
+func TestKeeperOutlivesAReadThatPanics(t *testing.T) {
+	w := newWorld(t)
+	check(t, w.keeper.Refresh(t.Context()))
+	id := w.open(t)
+	w.fail(errBroken)
+	func() {
+		defer func() {
+			if r := recover(); r == nil {
+				t.Error("no panic")
+			}
+		}()
+		_, _, _ = w.keeper.Look(t.Context(), id)
+	}()
+	w.fail(nil)
+	if !w.alive(t, id) {
+		t.Error("a session that lives is not found")
 	}
 }
