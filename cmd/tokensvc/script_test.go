@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "freeaddr": freeaddr, "ready": ready, "capture": capture},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "freeaddr": freeaddr(), "ready": ready, "capture": capture},
 	})
 }
 
