@@ -86,6 +86,7 @@ func timeFlag(flag, text string) (*timestamppb.Timestamp, error) {
 func newGrantsGet(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "get ID", Short: "Show a grant", Args: cobra.ExactArgs(1),
+		Example: "  tokensvc grants get 01a202bf-6457-7000-b4fc-7539b5ae41de",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.Grant, error) {
 				answer, err := api.grants.GetGrant(ctx, &tokensvcv1.GetGrantRequest{Id: args[0]})
@@ -103,6 +104,7 @@ func newGrantsList(c *common) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use: "list", Short: "List grants, oldest first", Args: cobra.NoArgs,
+		Example: "  tokensvc grants list --viewer alice --state active\n  tokensvc grants list --order 4711 --output json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			value, ok := tokensvcv1.GrantState_value["GRANT_STATE_"+strings.ToUpper(state)]
 			if state != "" && (!ok || value == 0) {
@@ -175,6 +177,7 @@ func newGrantsRevoke(c *common) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use: "revoke ID", Short: "End a grant and the sessions it opened", Args: cobra.ExactArgs(1),
+		Example: "  tokensvc grants revoke 01a202bf-6457-7000-b4fc-7539b5ae41de --reason refund\n  tokensvc sessions revoke --order 4711 --reason refund    # all grants of an order",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.Revocation, error) {
 				answer, err := api.grants.RevokeGrant(ctx, &tokensvcv1.RevokeGrantRequest{Id: args[0], Reason: reason})
@@ -199,6 +202,7 @@ func newGrantsCheck(c *common) *cobra.Command {
 	request := &tokensvcv1.CheckEntitlementRequest{Viewing: &tokensvcv1.Viewing{}}
 	cmd := &cobra.Command{
 		Use: "check PLAYBACK --viewer VIEWER", Short: "Say whether a viewer may watch, and why; exit 3 when not", Args: cobra.ExactArgs(1),
+		Example: "  tokensvc grants check final --viewer alice\n  tokensvc grants check final --viewer alice --device tv --country AT --output json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request.PlaybackId = args[0]
 			return c.call(cmd.Context(), func(ctx context.Context, api client) error {

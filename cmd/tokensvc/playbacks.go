@@ -204,6 +204,9 @@ func newPlaybacksUpdate(c *common) *cobra.Command {
 	var f playbackFlags
 	cmd := &cobra.Command{
 		Use: "update ID", Short: "Change a playback", Args: cobra.ExactArgs(1),
+		Long: "Update changes the settings that flags name, and leaves the others as they are.",
+		Example: "  tokensvc playbacks update final --ttl 30s --max-sessions 2 --session-rule evict_oldest\n" +
+			"  tokensvc playbacks update final --access '{any_of: [grant, {webhook: shop}]}'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p := &tokensvcv1.Playback{Id: args[0]}
 			paths, err := f.apply(cmd, p)
@@ -220,6 +223,9 @@ func newPlaybacksUpdate(c *common) *cobra.Command {
 		},
 	}
 	f.bind(cmd)
+	// What is not named stays, so there are no defaults to show.
+	cmd.Flags().Lookup("ttl").DefValue = "0s"
+	cmd.Flags().Lookup("session-rule").DefValue = ""
 	return cmd
 }
 

@@ -21,7 +21,7 @@ func newSessionsList(c *common) *cobra.Command {
 	var request tokensvcv1.ListSessionsRequest
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the sessions that live", Args: cobra.NoArgs,
-		Example: "  tokensvc sessions list --viewer alice",
+		Example: "  tokensvc sessions list --viewer alice\n  tokensvc sessions list --playback final --ended --output json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.ListSessionsResponse, error) {
 				all := &tokensvcv1.ListSessionsResponse{}
@@ -69,6 +69,7 @@ func sessionEnd(s *tokensvcv1.Session) string {
 func newSessionsGet(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "get SESSION", Short: "Show a session", Args: cobra.ExactArgs(1),
+		Example: "  tokensvc sessions get 5668419ac3f3405e0374e73b540bb529",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.Session, error) {
 				answer, err := api.sessions.GetSession(ctx, &tokensvcv1.GetSessionRequest{Id: args[0]})
@@ -85,6 +86,7 @@ func newSessionsGet(c *common) *cobra.Command {
 func newSessionsStop(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "stop SESSION", Short: "End a session because the viewer is done", Args: cobra.ExactArgs(1),
+		Example: "  tokensvc sessions stop 5668419ac3f3405e0374e73b540bb529",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.StopSessionResponse, error) {
 				return api.sessions.StopSession(ctx, &tokensvcv1.StopSessionRequest{Id: args[0]})
@@ -99,6 +101,7 @@ func newSessionsStop(c *common) *cobra.Command {
 func newSessionsHeartbeat(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "heartbeat SESSION", Short: "Keep a session alive between refreshes", Args: cobra.ExactArgs(1),
+		Example: "  tokensvc sessions heartbeat 5668419ac3f3405e0374e73b540bb529",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.HeartbeatResponse, error) {
 				return api.sessions.Heartbeat(ctx, &tokensvcv1.HeartbeatRequest{Id: args[0]})
@@ -114,6 +117,7 @@ func newSessionsRefresh(c *common) *cobra.Command {
 	var who viewingFlags
 	cmd := &cobra.Command{
 		Use: "refresh SESSION --viewer VIEWER", Short: "Sign anew for a session, and print the URL", Args: cobra.ExactArgs(1),
+		Example: "  tokensvc sessions refresh 5668419ac3f3405e0374e73b540bb529 --viewer alice --device tv",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request.SessionId = args[0]
 			request.Viewing = who.message()
@@ -160,6 +164,7 @@ func newSessionsRevocations(c *common) *cobra.Command {
 func newSessionsLift(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use: "lift REVOCATION", Short: "Let a viewer or playback be signed again", Args: cobra.ExactArgs(1),
+		Example: "  tokensvc sessions revocations\n  tokensvc sessions lift 01a202c4-18bd-7820-ae1c-87e17e07003f",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return show(cmd, c, func(ctx context.Context, api client) (*tokensvcv1.Revocation, error) {
 				answer, err := api.sessions.LiftRevocation(ctx, &tokensvcv1.LiftRevocationRequest{Id: args[0]})
