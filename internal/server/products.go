@@ -18,7 +18,7 @@ func (s *entitlementService) CreateProduct(ctx context.Context, r *tokensvcv1.Cr
 	}
 	stored, err := s.grants.CreateProduct(ctx, p)
 	if err != nil {
-		return nil, existsAs(err, "product %q exists already; update it instead", p.ID)
+		return nil, existsAs(s.missingPlayback(err, &p), "product %q exists already; update it instead", p.ID)
 	}
 	return &tokensvcv1.CreateProductResponse{Product: productProto(&stored)}, nil
 }
@@ -35,6 +35,18 @@ func (s *entitlementService) GetProduct(ctx context.Context, r *tokensvcv1.GetPr
 func missingProduct(err error, id string) error {
 	if errors.Is(err, keystore.ErrNotFound) {
 		return refuse(tokens.NotFound, "product %q does not exist; `tokensvc products list` shows them", id)
+	}
+	return err
+}
+
+// missingPlayback names the playback of a product that does not exist, where it is that what was not found.
+func (s *entitlementService) missingPlayback(err error, p *entitle.Product) error {
+	if errors.Is(err, keystore.ErrNotFound) {
+		for _, id := range p.PlaybackIDs {
+			if s.catalogue.Get(id) == nil {
+				return missing(err, id)
+			}
+		}
 	}
 	return err
 }
@@ -65,7 +77,7 @@ func (s *entitlementService) UpdateProduct(ctx context.Context, r *tokensvcv1.Up
 	}
 	stored, err := s.grants.UpdateProduct(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil, missingProduct(s.missingPlayback(err, &p), p.ID)
 	}
 	return &tokensvcv1.UpdateProductResponse{Product: productProto(&stored)}, nil
 }
