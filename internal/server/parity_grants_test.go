@@ -64,7 +64,7 @@ func (d *drawer) grantID() string {
 }
 
 func (d *drawer) ofGrants() proto.Message {
-	switch rapid.IntRange(0, 3).Draw(d.T, "of grants") {
+	switch d.turn("of grants", 4) {
 	case 0:
 		return &pb.GetGrantRequest{Id: d.grantID()}
 	case 1:
@@ -92,7 +92,7 @@ func (d *drawer) ofProducts() proto.Message {
 		}
 		return p
 	}
-	switch rapid.IntRange(0, 6).Draw(d.T, "of products") {
+	switch d.turn("of products", 7) {
 	case 0, 1:
 		return &pb.CreateProductRequest{Product: product()}
 	case 2:

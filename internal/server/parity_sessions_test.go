@@ -65,7 +65,7 @@ func (d *drawer) signMany() *pb.BatchSignPlaybackRequest {
 
 // ofSessions draws a call of SessionService, or the policy of a playback that opens sessions.
 func (d *drawer) ofSessions() proto.Message {
-	switch rapid.IntRange(0, 9).Draw(d.T, "of sessions") {
+	switch d.turn("of sessions", 10) {
 	case 0:
 		id := d.playback()
 		d.counted = append(d.counted, id)
