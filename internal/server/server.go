@@ -32,10 +32,6 @@ import (
 	"github.com/tokensvc/tokensvc/keystore"
 )
 
-// streamWorkers is how many goroutines gRPC keeps for calls: the stack of a new one would grow during each call,
-// which costs as much as a signature.
-const streamWorkers = 128
-
 // Options is everything a Server is made of.
 type Options struct {
 	Keys      keystore.Store
@@ -140,7 +136,6 @@ func New(o Options) (*Server, error) {
 		grpc.ForceServerCodecV2(newCodec(o.MaxBody)),
 		grpc.MaxRecvMsgSize(oversize * o.MaxBody),
 		grpc.MaxConcurrentStreams(256),
-		grpc.NumStreamWorkers(streamWorkers),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Minute, Timeout: 20 * time.Second}),
 		grpc.ConnectionTimeout(10 * time.Second),
