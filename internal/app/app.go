@@ -217,9 +217,6 @@ func (a *App) Run(ctx context.Context) error {
 // Close frees what New has opened.
 func (a *App) Close() error {
 	var errs []error
-	if a.server != nil {
-		errs = append(errs, a.server.Close())
-	}
 	for _, l := range []net.Listener{a.grpc, a.http} {
 		if l != nil {
 			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

@@ -110,7 +110,7 @@ type Server struct {
 // reason: grpc-go refuses without one.
 const oversize = 4
 
-// New assembles a server. It does not listen yet. Shutdown or Close ends it.
+// New assembles a server. It does not listen yet.
 func New(o Options) (*Server, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
@@ -163,7 +163,6 @@ func New(o Options) (*Server, error) {
 	s.overHTTP.know(s.grpc.GetServiceInfo())
 	gateway, err := newGateway(context.Background(), local, o.Services)
 	if err != nil {
-		s.grpc.Stop()
 		return nil, fmt.Errorf("assemble the gateway: %w", err)
 	}
 	s.http = &http.Server{
@@ -283,15 +282,6 @@ func (s *Server) ServeHTTP(l net.Listener) error {
 		return err
 	}
 	return nil
-}
-
-// Close cuts what is in flight and frees the server, also one that has served nobody.
-func (s *Server) Close() error {
-	s.endStreams()
-	s.grpc.Stop()
-	err := s.http.Close()
-	s.local.streaming.Wait()
-	return err
 }
 
 // Shutdown takes no new call, waits for those in flight until ctx ends, and cuts what is left. From its
