@@ -51,7 +51,7 @@ type Store struct {
 	now          func() time.Time
 	writer       *sql.DB // one connection, every transaction of which holds the write lock
 	reader       *sql.DB
-	quick        []*group // of the reader
+	quick        []*group // for short questions
 	group        *group
 	turn         chan struct{} // held by whoever writes in this process: SQLite's own waiting is not fair
 	hints        hub
